@@ -1,0 +1,82 @@
+// Terminals, the loopback interface, filters and waiting.
+#include "sys/device.hpp"
+
+#include <asm/ioctls.h>
+#include <fcntl.h>
+#include <linux/seccomp.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
+#include "sys/call.hpp"
+
+namespace ccsand::sys {
+
+Result<void> unlock_terminal(int master) {
+  int locked = 0;
+  long result = call(SYS_ioctl, master, TIOCSPTLCK, &locked);
+  if (result < 0) return failure(result, "ioctl TIOCSPTLCK", {});
+  return {};
+}
+Result<Fd> open_terminal_peer(int master) {
+  long result = call(SYS_ioctl, master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+  if (result < 0) return failure(result, "ioctl TIOCGPTPEER", {});
+  return Fd(static_cast<int>(result));
+}
+Result<void> set_controlling_terminal(int terminal) {
+  long result = call(SYS_ioctl, terminal, TIOCSCTTY, 0);
+  if (result < 0) return failure(result, "ioctl TIOCSCTTY", {});
+  return {};
+}
+Result<void> set_window_size(int terminal, const WindowSize& size) {
+  winsize wire = {size.rows, size.columns, size.x_pixels, size.y_pixels};
+  long result = call(SYS_ioctl, terminal, TIOCSWINSZ, &wire);
+  if (result < 0) return failure(result, "ioctl TIOCSWINSZ", {});
+  return {};
+}
+Result<WindowSize> get_window_size(int terminal) {
+  winsize wire = {};
+  long result = call(SYS_ioctl, terminal, TIOCGWINSZ, &wire);
+  if (result < 0) return failure(result, "ioctl TIOCGWINSZ", {});
+  return WindowSize{wire.ws_row, wire.ws_col, wire.ws_xpixel, wire.ws_ypixel};
+}
+bool is_terminal(int fd) {
+  winsize wire = {};
+  return call(SYS_ioctl, fd, TIOCGWINSZ, &wire) >= 0;
+}
+
+Result<void> bring_loopback_up() {
+  long socket = call(SYS_socket, AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (socket < 0) return failure(socket, "socket", {"AF_INET"});
+  Fd owner(static_cast<int>(socket));
+  ifreq request = {};
+  std::memcpy(&request.ifr_name[0], "lo", 3);
+  request.ifr_flags = IFF_UP | IFF_RUNNING;
+  long result = call(SYS_ioctl, owner.get(), SIOCSIFFLAGS, &request);
+  if (result < 0) return failure(result, "ioctl SIOCSIFFLAGS", {"lo"});
+  return {};
+}
+
+Result<void> load_filter(const sock_filter* program, std::size_t length, unsigned flags) {
+  sock_fprog wire = {static_cast<unsigned short>(length), const_cast<sock_filter*>(program)};
+  long result = call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &wire);
+  if (result < 0) return failure(result, "seccomp", {"SECCOMP_SET_MODE_FILTER"});
+  return {};
+}
+
+Result<int> poll(pollfd* fds, std::size_t count, int milliseconds) {
+  timespec time = {milliseconds / 1000, (milliseconds % 1000) * 1'000'000L};
+  long result = call(SYS_ppoll, fds, count, milliseconds < 0 ? nullptr : &time, nullptr, 8);
+  if (result == -EINTR) return 0;
+  if (result < 0) return failure(result, "poll", {});
+  return static_cast<int>(result);
+}
+Result<Fd> signal_fd(std::uint64_t mask) {
+  long result = call(SYS_signalfd4, -1, &mask, sizeof mask, O_CLOEXEC | O_NONBLOCK);
+  if (result < 0) return failure(result, "signalfd4", {});
+  return Fd(static_cast<int>(result));
+}
+
+}  // namespace ccsand::sys

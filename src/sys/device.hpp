@@ -1,0 +1,36 @@
+// Terminals, the loopback interface, filters and waiting: the rest of what the
+// kernel is asked for. No policy.
+#pragma once
+
+#include <linux/filter.h>
+#include <poll.h>
+#include <termios.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "ccsand/fd.hpp"
+#include "ccsand/result.hpp"
+
+namespace ccsand::sys {
+
+struct WindowSize {
+  unsigned short rows = 24, columns = 80, x_pixels = 0, y_pixels = 0;
+};
+Result<void> unlock_terminal(int master);                        // TIOCSPTLCK
+Result<Fd> open_terminal_peer(int master);                       // TIOCGPTPEER, Linux 4.13
+Result<void> set_controlling_terminal(int terminal);             // TIOCSCTTY
+Result<void> set_window_size(int terminal, const WindowSize& size);
+Result<WindowSize> get_window_size(int terminal);
+bool is_terminal(int fd);
+
+Result<void> bring_loopback_up();                                // SIOCSIFFLAGS on "lo"
+
+Result<void> load_filter(const sock_filter* program, std::size_t length, unsigned flags);  // seccomp(2)
+
+// poll(2) in milliseconds, -1 for no limit; how many are ready, 0 after the time.
+// A signal ends it like the time does.
+Result<int> poll(pollfd* fds, std::size_t count, int milliseconds);
+Result<Fd> signal_fd(std::uint64_t mask);                        // signalfd4(2), non-blocking
+
+}  // namespace ccsand::sys
