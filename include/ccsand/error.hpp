@@ -67,6 +67,7 @@ struct Error {
   FixedText<512> reason;
   FixedText<256> context;
   const char* hint = "";
+  int exit_status = 125;  // of a program that ends with this error: 126 and 127 as a shell has them
 
   // The same error, found while doing `what`: "prepare rootfs: mount ...".
   [[nodiscard]] Error in(std::string_view what) const;

@@ -26,7 +26,7 @@ Result<std::size_t> counted(long result, const char* operation, std::initializer
 
 Result<Fd> openat2(int dir, const char* path, int flags, unsigned mode, std::uint64_t resolve) {
   open_how how = {};
-  how.flags = static_cast<std::uint64_t>(flags) | O_CLOEXEC;
+  how.flags = static_cast<__u64>(flags | O_CLOEXEC);
   if ((flags & (O_CREAT | O_TMPFILE)) != 0) how.mode = mode;
   how.resolve = resolve;
   long result = 0;

@@ -25,18 +25,20 @@ std::string_view namespace_word(std::uint64_t flags) {
 
 clone_args wire_form(const CloneRequest& request, int* pidfd) {
   clone_args args = {};
-  args.flags = request.flags | CLONE_PIDFD;
-  if (request.suspend_parent) args.flags |= CLONE_VFORK;
-  args.pidfd = reinterpret_cast<std::uint64_t>(pidfd);
+  __u64 flags = request.flags;
+  flags |= CLONE_PIDFD;
+  if (request.suspend_parent) flags |= CLONE_VFORK;
+  args.pidfd = reinterpret_cast<__u64>(pidfd);
   args.exit_signal = SIGCHLD;
   if (request.cgroup >= 0) {
-    args.flags |= CLONE_INTO_CGROUP;
-    args.cgroup = static_cast<std::uint64_t>(request.cgroup);
+    flags |= CLONE_INTO_CGROUP;
+    args.cgroup = static_cast<__u64>(request.cgroup);
   }
   if (request.clear_tid != nullptr) {
-    args.flags |= CLONE_CHILD_CLEARTID;
-    args.child_tid = reinterpret_cast<std::uint64_t>(request.clear_tid);
+    flags |= CLONE_CHILD_CLEARTID;
+    args.child_tid = reinterpret_cast<__u64>(request.clear_tid);
   }
+  args.flags = flags;
   return args;
 }
 

@@ -1,0 +1,48 @@
+// The Lua host: a LuaJIT state with ccsand's modules, for programs that embed it.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ccsand/result.hpp"
+
+struct lua_State;
+
+namespace ccsand {
+
+enum class RecipeMode {
+  run,    // a container that the recipe returns is run; its status is the result
+  plan,   // ... its plan is printed; nothing of the kernel is touched
+  check,  // ... it is only made and validated
+};
+
+struct RecipeOptions {
+  RecipeMode mode = RecipeMode::run;
+  bool trace = false;  // each step of a container that is run is printed with its time
+};
+
+class Host {
+ public:
+  // A state with the standard libraries, ccsand's modules and its Lua tree. One
+  // host a process: containers are this process's children.
+  static Result<std::unique_ptr<Host>> create();
+  ~Host();  // ends the containers that still run
+  Host(const Host&) = delete;
+  Host& operator=(const Host&) = delete;
+
+  // Runs a recipe: the file of that path, else that of the shipped tree. Answers the
+  // exit status: the container's, the number that the recipe returned, or 0. Errors
+  // carry the recipe's line in their message. A file that others than root and the
+  // caller may write to is refused.
+  Result<int> run_recipe(const std::string& name, const std::vector<std::string>& arguments, const RecipeOptions& options);
+
+  // The state itself, to add modules of one's own.
+  [[nodiscard]] lua_State* state() const { return state_; }
+
+ private:
+  Host() = default;
+  lua_State* state_ = nullptr;
+};
+
+}  // namespace ccsand

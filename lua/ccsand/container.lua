@@ -1,0 +1,161 @@
+-- Containers as immutable values. The table's keys are read and checked in C++
+-- (ccsand.core); what is here makes values of it.
+local core = require "ccsand.core"
+
+local container = {}
+local Container, Running = {}, {}
+local tables = setmetatable({}, { __mode = "k" })  -- container -> its table, never handed out
+local handles = setmetatable({}, { __mode = "k" }) -- running container -> { handle, table }
+
+local function copy(value)
+  if type(value) ~= "table" then return value end
+  local result = {}
+  for k, v in pairs(value) do result[k] = copy(v) end
+  return result
+end
+
+-- A shallow copy with the image's directory as the root. `find` says how to look.
+local function resolved(spec, find)
+  local result = {}
+  for k, v in pairs(spec) do result[k] = v end
+  if spec.image == nil then return result end
+  if type(spec.image) ~= "string" then
+    error("container.image: must be the name of an image, got " .. type(spec.image), 0)
+  end
+  local root = spec.root
+  if root == nil then root = {} end
+  if type(root) ~= "table" or root.path or root.host_view then
+    error("container.root: an image is a root already; its 'root' takes access, id_mapped and layer_size", 0)
+  end
+  result.root = copy(root)
+  local image = require "ccsand.image"
+  result.root.path = find == "plan" and image.path(spec.image) or image.get(spec.image, { fallback = spec.image_fallback })
+  return result
+end
+
+local function of(self, method)
+  local spec = tables[self]
+  if not spec then error(method .. ": call it as a method of a container, box:" .. method .. "(...)", 3) end
+  return spec
+end
+
+-- A command: an array, or nil for the container's own.
+local function with_command(spec, command)
+  if command == nil then return spec end
+  if type(command) ~= "table" then error("a command is a list of strings, such as { \"ls\", \"-l\" }", 3) end
+  spec.command = command
+  return spec
+end
+
+local function make(spec)
+  local self = setmetatable({}, Container)
+  tables[self] = spec
+  return self
+end
+
+--- Makes a container. Raises where the table makes no sense.
+function container.new(spec)
+  if type(spec) ~= "table" then error("container: takes a table, got " .. type(spec), 2) end
+  local self = make(copy(spec))
+  core.check(resolved(tables[self], "plan"))
+  return self
+end
+
+function container.is(value) return tables[value] ~= nil end
+
+Container.__index = Container
+Container.__metatable = "a container"
+Container.__tostring = function(self)
+  local spec = tables[self]
+  return "container of " .. tostring(spec.image or (type(spec.root) == "table" and (spec.root.path or "a view of the host")) or spec.root)
+end
+Container.__newindex = function() error("a container cannot be changed; box:with { ... } gives a changed copy", 2) end
+
+--- A changed copy. Tables are taken whole; the value `container.none` takes a key out.
+container.none = setmetatable({}, { __tostring = function() return "container.none" end })
+function Container:with(changes)
+  local spec = copy(of(self, "with"))
+  for k, v in pairs(changes) do
+    if v == container.none then spec[k] = nil else spec[k] = copy(v) end
+  end
+  return container.new(spec)
+end
+
+function Container:check() return core.check(resolved(of(self, "check"), "plan")) or true end
+function Container:plan() return core.plan(resolved(of(self, "plan"), "plan")) end
+
+local function exited(spec, result)
+  if spec.exited then spec.exited(result) end
+  return result
+end
+
+--- Runs the container on the caller's terminal and streams, to its end.
+function Container:run(command, options)
+  local spec = with_command(resolved(of(self, "run")), command)
+  options = options or {}
+  local handle = core.run(spec, { foreground = true, trace = options.trace, stdin = options.stdin })
+  local result = handle:wait()
+  if options.trace then io.stderr:write(handle:trace()) end
+  return exited(spec, result)
+end
+
+--- Runs the container to its end and returns what it printed in the result.
+function Container:capture(command, options)
+  local spec = with_command(resolved(of(self, "capture")), command)
+  options = options or {}
+  local handle = core.start(spec, { capture = true, stdin = options.stdin, stdin_null = options.stdin == nil })
+  return exited(spec, handle:wait())
+end
+
+--- Starts the container and returns it running.
+function Container:start(command, options)
+  local spec = with_command(resolved(of(self, "start")), command)
+  options = options or {}
+  local handle = core.start(spec, {
+    capture = options.capture, stdin = options.stdin,
+    stdin_null = options.stdin == nil and not options.inherit_stdin,
+  })
+  local self_running = setmetatable({}, Running)
+  handles[self_running] = { handle = handle, spec = spec }
+  return self_running
+end
+
+Running.__index = Running
+Running.__metatable = "a running container"
+
+local function running(self, method)
+  local entry = handles[self]
+  if not entry then error(method .. ": call it as a method of a running container", 3) end
+  return entry
+end
+
+--- The result once it has ended; nil after `timeout` (seconds, or "1.5s").
+function Running:wait(timeout)
+  local entry = running(self, "wait")
+  if entry.result then return entry.result end
+  local result = entry.handle:wait(timeout)
+  if result then entry.result = exited(entry.spec, result) end
+  return result
+end
+function Running:kill(signal) running(self, "kill").handle:kill(signal) end
+function Running:freeze() running(self, "freeze").handle:freeze() end
+function Running:thaw() running(self, "thaw").handle:thaw() end
+function Running:stats() return running(self, "stats").handle:stats() end
+function Running:pid() return running(self, "pid").handle:pid() end
+
+--- Runs a further command in the container and returns its result, with its output.
+function Running:exec(command, options)
+  local entry = running(self, "exec")
+  local spec = {}
+  for k, v in pairs(entry.spec) do spec[k] = v end
+  for _, key in ipairs { "limits", "cgroup", "timeout", "init", "created", "setup", "before_exec", "exited" } do spec[key] = nil end
+  options = options or {}
+  for _, key in ipairs { "user", "group", "groups", "env", "cwd", "capabilities", "timeout" } do
+    if options[key] ~= nil then spec[key] = options[key] end
+  end
+  local handle = entry.handle:exec(with_command(spec, command),
+    { capture = not options.foreground, foreground = options.foreground, stdin = options.stdin, stdin_null = options.stdin == nil and not options.foreground })
+  return handle:wait()
+end
+
+return container

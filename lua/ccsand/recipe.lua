@@ -1,0 +1,20 @@
+-- Runs a recipe and does what the caller asked for with the container that it returns.
+local function handle(value, mode, trace)
+  if type(value) == "number" then return value end
+  if value == nil or value == true then return 0 end
+  if value == false then return 1 end
+  local container = package.loaded["ccsand.container"]
+  if not container or not container.is(value) then
+    error("a recipe returns a container, an exit status or nothing, not a " .. type(value), 0)
+  end
+  if mode == "check" then return value:check() and 0 end
+  if mode == "plan" then
+    io.stdout:write(value:plan())
+    return 0
+  end
+  return value:run(nil, { trace = trace }).status
+end
+
+return function(chunk, arguments, mode, trace)
+  return handle(chunk(unpack(arguments)), mode, trace)
+end

@@ -1,0 +1,416 @@
+// The table of a container, key by key.
+#include "bindings/container_reader.hpp"
+
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "bindings/table.hpp"
+#include "sys/kernel_abi.hpp"
+
+namespace ccsand {
+
+namespace {
+
+// "new", "host", a path, or a descriptor.
+Result<void> read_namespace(Table& table, const char* key, NamespaceChoice& choice) {
+  lua_State* L = table.state();
+  int at = table.push(key);
+  if (lua_isnil(L, at)) return {};
+  if (lua_type(L, at) == LUA_TNUMBER) {
+    choice = {NamespaceChoice::joined, {}, static_cast<int>(lua_tointeger(L, at))};
+  } else if (lua_type(L, at) == LUA_TSTRING) {
+    std::string text = lua_tostring(L, at);
+    if (text == "new") choice = {NamespaceChoice::fresh, {}, -1};
+    else if (text == "host") choice = {NamespaceChoice::host, {}, -1};
+    else if (text.starts_with('/')) choice = {NamespaceChoice::joined, text, -1};
+    else return table.wrong(key, "must be \"new\", \"host\", the path of a namespace or a descriptor");
+  } else {
+    return table.wrong_type(key, "\"new\", \"host\", a path or a descriptor", at);
+  }
+  return {};
+}
+
+Result<void> read_namespaces(Table& container, ContainerSpec& spec) {
+  lua_State* L = container.state();
+  int at = container.push("namespaces");
+  if (lua_isnil(L, at)) return {};
+  if (!lua_istable(L, at)) return container.wrong_type("namespaces", "a table", at);
+  Table table(L, at, container.name_of("namespaces"));
+  CCSAND_TRY(read_namespace(table, "mount", spec.mount));
+  CCSAND_TRY(read_namespace(table, "pid", spec.pid));
+  CCSAND_TRY(read_namespace(table, "net", spec.net));
+  CCSAND_TRY(read_namespace(table, "uts", spec.uts));
+  CCSAND_TRY(read_namespace(table, "ipc", spec.ipc));
+  CCSAND_TRY(read_namespace(table, "cgroup", spec.cgroup));
+  CCSAND_TRY(read_namespace(table, "time", spec.time));
+  CCSAND_TRY(read_namespace(table, "user", spec.user));
+  return table.finish();
+}
+
+Result<void> read_ranges(Table& table, const char* key, std::vector<IdRange>& out) {
+  lua_State* L = table.state();
+  int at = table.push(key);
+  if (lua_isnil(L, at)) return {};
+  if (!lua_istable(L, at)) return table.wrong_type(key, "a list of { inside, outside, count }", at);
+  out.clear();
+  for (std::size_t i = 1; i <= lua_objlen(L, at); ++i) {
+    lua_rawgeti(L, at, static_cast<int>(i));
+    if (!lua_istable(L, -1) || lua_objlen(L, -1) != 3) return table.wrong(key, "must hold triples { inside, outside, count }");
+    std::uint32_t numbers[3] = {};
+    for (int n = 0; n < 3; ++n) {
+      lua_rawgeti(L, -1, n + 1);
+      double value = lua_tonumber(L, -1);
+      if (lua_type(L, -1) != LUA_TNUMBER || value < 0 || value > 4294967294.0) return table.wrong(key, "must hold ids from 0 to 4294967294");
+      numbers[n] = static_cast<std::uint32_t>(value);
+      lua_pop(L, 1);
+    }
+    if (numbers[2] == 0) return table.wrong(key, "has a range of no ids");
+    out.push_back({numbers[0], numbers[1], numbers[2]});
+    lua_pop(L, 1);
+  }
+  if (out.empty() || out.size() > 340) return table.wrong(key, "must hold 1 to 340 ranges (user_namespaces(7))");
+  return {};
+}
+
+Result<void> read_user_namespace(Table& container, ContainerSpec& spec) {
+  lua_State* L = container.state();
+  spec.uid_map = spec.gid_map = default_id_map();
+  int at = container.push("user_namespace");
+  if (lua_isnil(L, at)) return {};
+  if (lua_isboolean(L, at)) {
+    spec.user.kind = lua_toboolean(L, at) != 0 ? NamespaceChoice::fresh : NamespaceChoice::host;
+    return {};
+  }
+  if (!lua_istable(L, at)) return container.wrong_type("user_namespace", "true, false or a table", at);
+  Table table(L, at, container.name_of("user_namespace"));
+  CCSAND_TRY(read_ranges(table, "uid_map", spec.uid_map));
+  CCSAND_TRY(read_ranges(table, "gid_map", spec.gid_map));
+  spec.user.kind = NamespaceChoice::fresh;
+  return table.finish();
+}
+
+constexpr Name kAccess[] = {{"layer", RootSpec::layer}, {"read_only", RootSpec::read_only}, {"read_write", RootSpec::read_write}};
+
+Result<void> read_root(Table& container, ContainerSpec& spec) {
+  lua_State* L = container.state();
+  RootSpec& root = spec.root;
+  int at = container.push("root");
+  if (lua_type(L, at) == LUA_TSTRING) {
+    root.path = lua_tostring(L, at);
+  } else if (lua_istable(L, at)) {
+    Table table(L, at, container.name_of("root"));
+    std::uint64_t access = root.access;
+    CCSAND_TRY(table.text("path", root.path));
+    CCSAND_TRY(table.boolean("host_view", root.host_view));
+    bool given = CCSAND_TRY(table.word("access", kAccess, access));
+    root.access = static_cast<RootSpec::Access>(access);
+    CCSAND_TRY(table.boolean("id_mapped", root.id_mapped));
+    std::uint64_t size = 0;
+    if (CCSAND_TRY(table.size("layer_size", size))) root.layer_size = std::to_string(size);
+    CCSAND_TRY(table.finish());
+    if (root.host_view) {
+      if (!root.path.empty()) return table.wrong("host_view", "is a root of its own: leave 'path' out");
+      if (given && root.access != RootSpec::read_only) return table.wrong("access", "of a view of the host is read_only");
+      root.path = "/";
+      root.access = RootSpec::read_only;
+      root.id_mapped = false;
+    }
+  } else if (!lua_isnil(L, at)) {
+    return container.wrong_type("root", "a path or a table", at);
+  }
+  if (root.path.empty() && spec.mount.kind == NamespaceChoice::fresh)
+    return container.wrong("root", "is missing: name an image, a directory, or root = { host_view = true }");
+  return {};
+}
+
+Result<void> read_mount(lua_State* L, int at, const std::string& name, MountSpec& mount) {
+  Table table(L, at, name);
+  CCSAND_TRY(table.text("type", mount.type));
+  CCSAND_TRY(table.text("source", mount.source));
+  CCSAND_TRY(table.text("target", mount.target));
+  CCSAND_TRY(table.bits("flags", mount_attribute_names(), mount.attributes));
+  bool writable = false;
+  CCSAND_TRY(table.boolean("writable", writable));
+  CCSAND_TRY(table.pairs("options", mount.options));
+  CCSAND_TRY(table.boolean("recursive", mount.recursive));
+  CCSAND_TRY(table.boolean("id_mapped", mount.id_mapped));
+  CCSAND_TRY(table.boolean("optional", mount.optional));
+  CCSAND_TRY(table.finish());
+  if (mount.target.empty()) return table.wrong("target", "is missing");
+  mount.attributes |= MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+  if (mount.type == "bind" && !writable) mount.attributes |= MOUNT_ATTR_RDONLY;  // what the host lends is lent to read
+  for (auto& [key, value] : mount.options)
+    if (value == "true") value.clear();
+  return {};
+}
+
+Result<void> read_mounts(Table& container, ContainerSpec& spec) {
+  lua_State* L = container.state();
+  int at = container.push("mounts");
+  if (lua_isnil(L, at)) return {};
+  if (!lua_istable(L, at)) return container.wrong_type("mounts", "a list of tables", at);
+  for (std::size_t i = 1; i <= lua_objlen(L, at); ++i) {
+    lua_rawgeti(L, at, static_cast<int>(i));
+    std::string name = container.name_of("mounts") + "[" + std::to_string(i) + "]";
+    if (!lua_istable(L, -1)) return make_error(EINVAL, "", name, "must be a table");
+    MountSpec mount;
+    CCSAND_TRY(read_mount(L, lua_gettop(L), name, mount));
+    spec.mounts.push_back(std::move(mount));
+    lua_pop(L, 1);
+  }
+  return {};
+}
+
+Result<void> read_filesystems(Table& table, ContainerSpec& spec) {
+  CCSAND_TRY(read_root(table, spec));
+  CCSAND_TRY(read_mounts(table, spec));
+  CCSAND_TRY(table.boolean("proc", spec.proc));
+  CCSAND_TRY(table.boolean("sys", spec.sys));
+  CCSAND_TRY(table.boolean("dev", spec.dev));
+  auto beneath = [&spec](const std::string& path) {
+    return !(path.starts_with("/proc") && !spec.proc) && !(path.starts_with("/sys") && !spec.sys);
+  };
+  for (const std::string& path : default_masked_paths())
+    if (beneath(path)) spec.masked_paths.push_back(path);
+  for (const std::string& path : default_readonly_paths())
+    if (beneath(path)) spec.readonly_paths.push_back(path);
+  CCSAND_TRY(table.texts("masked_paths", spec.masked_paths));
+  CCSAND_TRY(table.texts("readonly_paths", spec.readonly_paths));
+  CCSAND_TRY(table.pairs("sysctls", spec.sysctls));
+  return {};
+}
+
+// "default", "none", "all", a list of words, or { add = ..., drop = ... } on the default.
+Result<void> read_capabilities(Table& container, ContainerSpec& spec) {
+  lua_State* L = container.state();
+  spec.capabilities = default_capabilities();
+  int at = container.push("capabilities");
+  if (lua_isnil(L, at)) return {};
+  if (lua_type(L, at) == LUA_TSTRING) {
+    std::string_view word = lua_tostring(L, at);
+    if (word == "none") spec.capabilities = 0;
+    else if (word == "all") spec.capabilities = (std::uint64_t{1} << capability_names().size()) - 1;
+    else if (word != "default") return container.wrong("capabilities", "must be \"default\", \"none\", \"all\", a list, or { add = ..., drop = ... }");
+    return {};
+  }
+  if (!lua_istable(L, at)) return container.wrong_type("capabilities", "a word or a table", at);
+  if (lua_objlen(L, at) > 0) {
+    spec.capabilities = CCSAND_TRY(bits_value(L, at, capability_names(), container.name_of("capabilities"), true));
+    return {};
+  }
+  Table table(L, at, container.name_of("capabilities"));
+  std::uint64_t add = 0, drop = 0;
+  CCSAND_TRY(table.set("add", capability_names(), add));
+  CCSAND_TRY(table.set("drop", capability_names(), drop));
+  if ((add & drop) != 0) return table.wrong("drop", "names a capability that 'add' names, too");
+  CCSAND_TRY(table.set("ambient", capability_names(), spec.ambient));
+  spec.capabilities = (spec.capabilities | add | spec.ambient) & ~drop;
+  return table.finish();
+}
+
+Result<void> read_groups(Table& table, ContainerSpec& spec) {
+  std::vector<std::int64_t> groups;
+  if (!CCSAND_TRY(table.integers("groups", groups, 0, 4294967294))) return {};
+  spec.command_groups.emplace();
+  for (std::int64_t group : groups) spec.command_groups->push_back(static_cast<gid_t>(group));
+  return {};
+}
+
+// A string, or a number as one.
+Result<void> read_id(Table& table, const char* key, std::string& out) {
+  lua_State* L = table.state();
+  int at = table.push(key);
+  if (lua_type(L, at) != LUA_TNUMBER) return table.text(key, out) ? Result<void>() : table.wrong_type(key, "a name or a number", at);
+  std::int64_t number = 0;
+  CCSAND_TRY(table.integer(key, number, 0, 4294967294));
+  out = std::to_string(number);
+  return {};
+}
+
+Result<void> read_identity(Table& table, ContainerSpec& spec) {
+  CCSAND_TRY(read_id(table, "user", spec.command_user));
+  CCSAND_TRY(read_id(table, "group", spec.command_group));
+  CCSAND_TRY(read_groups(table, spec));
+  CCSAND_TRY(read_capabilities(table, spec));
+  CCSAND_TRY(table.bits("securebits", securebit_names(), spec.securebits));
+  CCSAND_TRY(table.boolean("no_new_privs", spec.no_new_privs));
+  std::string program;
+  int at = table.push("seccomp");
+  lua_State* L = table.state();
+  if (lua_isnil(L, at)) return {};
+  if (!lua_istable(L, at)) return table.wrong_type("seccomp", "a table", at);
+  Table seccomp(L, at, table.name_of("seccomp"));
+  // A compiled program as seccomp(2) takes it: instructions of eight bytes.
+  int bytes = seccomp.push("bpf");
+  std::size_t size = 0;
+  const char* data = lua_type(L, bytes) == LUA_TSTRING ? lua_tolstring(L, bytes, &size) : nullptr;
+  if (data == nullptr || size == 0 || size % sizeof(sock_filter) != 0 || size / sizeof(sock_filter) > 4096)
+    return seccomp.wrong("bpf", "must be a program of 1 to 4096 instructions of eight bytes each");
+  spec.filter.resize(size / sizeof(sock_filter));
+  std::memcpy(spec.filter.data(), data, size);
+  spec.filter_name = "bpf";
+  CCSAND_TRY(seccomp.text("name", spec.filter_name));
+  return seccomp.finish();
+}
+
+// { nofile = 1024 } or { nofile = { soft, hard } }, "unlimited" for none.
+Result<void> read_rlimits(Table& container, ContainerSpec& spec) {
+  lua_State* L = container.state();
+  int at = container.push("rlimits");
+  if (lua_isnil(L, at)) return {};
+  if (!lua_istable(L, at)) return container.wrong_type("rlimits", "a table", at);
+  Table table(L, at, container.name_of("rlimits"));
+  for (const Name& name : resource_names()) {
+    std::string key(name.word);
+    int value = table.push(name.word.data());
+    if (lua_isnil(L, value)) continue;
+    std::uint64_t pair[2] = {};
+    for (int i = 0; i < 2; ++i) {
+      if (lua_istable(L, value)) lua_rawgeti(L, value, i + 1);
+      else lua_pushvalue(L, value);
+      bool unlimited = lua_type(L, -1) == LUA_TSTRING && std::string_view(lua_tostring(L, -1)) == "unlimited";
+      auto size = unlimited ? Result<std::uint64_t>(UINT64_MAX)
+                  : lua_type(L, -1) == LUA_TNUMBER || lua_type(L, -1) == LUA_TSTRING ? parse_size(lua_tostring(L, -1))
+                  : Result<std::uint64_t>(make_error(EINVAL, "", "", "must be a number, a size, \"unlimited\" or { soft, hard }"));
+      if (!size) return table.wrong(key.c_str(), size.error().message());
+      pair[i] = *size;
+      lua_pop(L, 1);
+    }
+    if (pair[0] > pair[1]) return table.wrong(key.c_str(), "has a soft limit above its hard one");
+    spec.rlimits.push_back({static_cast<int>(name.value), pair[0], pair[1]});
+  }
+  return table.finish();
+}
+
+Result<void> read_scheduling(Table& table, ContainerSpec& spec) {
+  std::int64_t value = 0;
+  if (CCSAND_TRY(table.integer("nice", value, -20, 19))) spec.nice = static_cast<int>(value);
+  if (CCSAND_TRY(table.integer("oom_score_adj", value, -1000, 1000))) spec.oom_score_adj = static_cast<int>(value);
+  if (CCSAND_TRY(table.integer("umask", value, 0, 0777))) spec.umask = static_cast<unsigned>(value);
+  std::vector<std::int64_t> cpus;
+  if (CCSAND_TRY(table.integers("cpu_affinity", cpus, 0, 1023)))
+    for (std::int64_t cpu : cpus) spec.cpu_affinity.push_back(static_cast<int>(cpu));
+  std::uint64_t word = 0;
+  if (CCSAND_TRY(table.word("scheduler", scheduler_names(), word))) spec.scheduler = SetScheduler{static_cast<int>(word), 0};
+  if (CCSAND_TRY(table.integer("scheduler_priority", value, 1, 99))) {
+    if (!spec.scheduler) return table.wrong("scheduler_priority", "needs a scheduler");
+    spec.scheduler->priority = static_cast<int>(value);
+  }
+  static constexpr Name kClasses[] = {{"realtime", 1}, {"best_effort", 2}, {"idle", 3}};
+  if (CCSAND_TRY(table.word("ioprio", kClasses, word))) spec.ioprio = SetIoPriority{static_cast<int>(word), 4};
+  if (CCSAND_TRY(table.integer("ioprio_level", value, 0, 7))) {
+    if (!spec.ioprio) return table.wrong("ioprio_level", "needs an ioprio");
+    spec.ioprio->level = static_cast<int>(value);
+  }
+  if (CCSAND_TRY(table.bits("personality", personality_names(), word))) spec.personality = word;
+  return {};
+}
+
+Result<void> read_limits_of(Table& container, ContainerSpec& spec) {
+  lua_State* L = container.state();
+  int at = container.push("limits");
+  if (!lua_isnil(L, at)) {
+    if (!lua_istable(L, at)) return container.wrong_type("limits", "a table", at);
+    spec.limits = CCSAND_TRY(read_limits(L, at, "container.limits"));
+  }
+  CCSAND_TRY(container.boolean("cgroup", spec.cgroup_wanted));
+  CCSAND_TRY(read_rlimits(container, spec));
+  return read_scheduling(container, spec);
+}
+
+constexpr const char* kDefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+Result<void> read_command(Table& table, ContainerRequest& request) {
+  ContainerSpec& spec = request.spec;
+  CCSAND_TRY(table.texts("command", spec.argv));
+  if (spec.argv.empty()) spec.argv = {"/bin/sh"};
+  spec.path = kDefaultPath;
+  std::vector<std::pair<std::string, std::string>> env;
+  CCSAND_TRY(table.pairs("env", env));
+  bool clear = false;
+  CCSAND_TRY(table.boolean("clear_env", clear));
+  bool path = clear, term = clear, home = clear;
+  for (const auto& [name, value] : env) {
+    if (name.empty() || name.find('=') != std::string::npos) return table.wrong("env", "has a name that is empty or holds '='");
+    path = path || name == "PATH";
+    term = term || name == "TERM";
+    home = home || name == "HOME";
+    if (name == "PATH") spec.path = value;
+    spec.env.push_back(name + "=" + value);
+  }
+  if (!path) spec.env.push_back(std::string("PATH=") + kDefaultPath);
+  spec.home_from_user = !home;
+  CCSAND_TRY(table.text("cwd", spec.cwd));
+  CCSAND_TRY(table.boolean("init", spec.init));
+  CCSAND_TRY(table.boolean("new_session", spec.new_session));
+  std::string automatic;
+  int at = table.push("terminal");
+  if (lua_type(table.state(), at) == LUA_TSTRING) {
+    CCSAND_TRY(table.text("terminal", automatic));
+    if (automatic != "auto") return table.wrong("terminal", "must be true, false or \"auto\"");
+    request.terminal_if_interactive = true;
+  } else {
+    CCSAND_TRY(table.boolean("terminal", spec.terminal));
+  }
+  std::vector<std::int64_t> kept;
+  CCSAND_TRY(table.integers("keep_descriptors", kept, 3, 1 << 20));
+  for (std::int64_t fd : kept) spec.kept_descriptors.push_back(static_cast<int>(fd));
+  if (!term) {
+    const char* name = getenv("TERM");
+    if (name != nullptr && (spec.terminal || request.terminal_if_interactive)) spec.env.push_back(std::string("TERM=") + name);
+  }
+  return {};
+}
+
+Result<void> read_run_options(Table& table, ContainerRequest& request) {
+  RunOptions& options = request.options;
+  if (CCSAND_TRY(table.duration_ns("timeout", options.timeout_ns)) && options.timeout_ns <= 0)
+    return table.wrong("timeout", "must be more than nothing");
+  CCSAND_TRY(table.size("output_limit", options.output_limit));
+  std::int64_t offset = 0;
+  lua_State* L = table.state();
+  int at = table.push("time_offsets");
+  if (lua_isnil(L, at)) return {};
+  if (!lua_istable(L, at)) return table.wrong_type("time_offsets", "a table", at);
+  Table offsets(L, at, table.name_of("time_offsets"));
+  if (CCSAND_TRY(offsets.duration_ns("monotonic", offset))) request.spec.monotonic_offset_ns = offset;
+  if (CCSAND_TRY(offsets.duration_ns("boottime", offset))) request.spec.boottime_offset_ns = offset;
+  request.spec.time.kind = NamespaceChoice::fresh;
+  return offsets.finish();
+}
+
+Result<void> read_network(Table& table, ContainerSpec& spec) {
+  static constexpr Name kNetworks[] = {{"none", NamespaceChoice::fresh}, {"host", NamespaceChoice::host}};
+  std::uint64_t network = NamespaceChoice::fresh;
+  if (!CCSAND_TRY(table.word("network", kNetworks, network))) return {};
+  spec.net = {static_cast<NamespaceChoice::Kind>(network), {}, -1};
+  return {};
+}
+
+}  // namespace
+
+Result<ContainerRequest> read_container(lua_State* L, int index) {
+  Table table = CCSAND_TRY(Table::argument(L, index, "container"));
+  ContainerRequest request;
+  ContainerSpec& spec = request.spec;
+  table.known("image");  // the Lua side has made a root of it
+  for (const char* key : {"image_fallback", "created", "setup", "before_exec", "exited"}) table.known(key);
+  CCSAND_TRY(read_network(table, spec));
+  CCSAND_TRY(read_user_namespace(table, spec));
+  CCSAND_TRY(read_namespaces(table, spec));
+  CCSAND_TRY(read_filesystems(table, spec));
+  CCSAND_TRY(table.text("hostname", spec.hostname));
+  CCSAND_TRY(table.text("domainname", spec.domainname));
+  CCSAND_TRY(read_identity(table, spec));
+  CCSAND_TRY(read_limits_of(table, spec));
+  CCSAND_TRY(read_command(table, request));
+  CCSAND_TRY(read_run_options(table, request));
+  CCSAND_TRY(table.finish());
+  if (spec.hostname.empty() && spec.uts.kind == NamespaceChoice::fresh) spec.hostname = "ccsand";
+  CCSAND_TRY(validate(spec));
+  return request;
+}
+
+}  // namespace ccsand

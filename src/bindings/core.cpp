@@ -1,0 +1,215 @@
+// ccsand.core: plans, starts and supervises the containers that ccsand.container
+// describes. Recipes use ccsand.container.
+#include <unistd.h>
+
+#include <cerrno>
+#include <cmath>
+#include <memory>
+
+#include "bindings/binding.hpp"
+#include "bindings/container_reader.hpp"
+#include "bindings/hook.hpp"
+#include "bindings/modules.hpp"
+#include "bindings/result.hpp"
+#include "bindings/table.hpp"
+#include "core/host_check.hpp"
+#include "core/signals.hpp"
+#include "core/state.hpp"
+#include "sys/device.hpp"
+#include "sys/process.hpp"
+
+namespace ccsand {
+
+namespace {
+constexpr const char* kRunningType = "ccsand.running";
+
+// What the userdata holds. Only the process that started a container may end it.
+struct Handle {
+  std::unique_ptr<Running> running;
+  pid_t owner = 0;
+};
+
+Result<Handle*> handle_argument(lua_State* L, const char* function) {
+  void* data = lua_touserdata(L, 1);
+  if (data == nullptr || lua_getmetatable(L, 1) == 0) return make_error(EINVAL, function, "", "takes a running container");
+  luaL_getmetatable(L, kRunningType);
+  bool right = lua_rawequal(L, -1, -2) != 0;
+  lua_pop(L, 2);
+  auto* handle = static_cast<Handle*>(data);
+  if (!right || !handle->running || handle->owner != sys::getpid())
+    return make_error(EINVAL, function, "", "takes a running container of this process");
+  return handle;
+}
+
+Result<int> check_body(lua_State* L) {
+  CCSAND_TRY(read_container(L, 1));
+  return 0;
+}
+
+Result<int> plan_body(lua_State* L) {
+  ContainerRequest request = CCSAND_TRY(read_container(L, 1));
+  CCSAND_TRY(read_hooks(L, 1, request.spec));
+  push_text(L, compile(request.spec).text());
+  return 1;
+}
+
+Result<void> read_start_options(lua_State* L, int index, ContainerRequest& request) {
+  Table table = CCSAND_TRY(Table::argument(L, index, "options"));
+  RunOptions& options = request.options;
+  bool capture = false, null = false;
+  CCSAND_TRY(table.boolean("capture", capture));
+  options.capture_stdout = options.capture_stderr = capture;
+  CCSAND_TRY(table.boolean("foreground", options.foreground));
+  CCSAND_TRY(table.boolean("trace", options.trace));
+  CCSAND_TRY(table.boolean("stdin_null", null));
+  options.stdin_null = null;
+  int at = table.push("stdin");
+  if (lua_type(L, at) == LUA_TSTRING) {
+    std::size_t size = 0;
+    const char* data = lua_tolstring(L, at, &size);
+    options.stdin_text.emplace(data, size);
+  } else if (!lua_isnil(L, at)) {
+    return table.wrong_type("stdin", "a string", at);
+  }
+  CCSAND_TRY(table.finish());
+  bool interactive = options.foreground && !capture && !options.stdin_text;
+  if (request.terminal_if_interactive) request.spec.terminal = interactive && sys::is_terminal(0) && sys::is_terminal(1);
+  if (request.spec.terminal && !interactive)
+    return make_error(EINVAL, "", "terminal", "a container with a terminal of its own is run in the foreground, without capture");
+  return {};
+}
+
+Result<int> start_body(lua_State* L) {
+  ContainerRequest request = CCSAND_TRY(read_container(L, 1));
+  CCSAND_TRY(read_hooks(L, 1, request.spec));
+  CCSAND_TRY(read_start_options(L, 2, request));
+  CCSAND_TRY(require_privileges());
+  auto* handle = new (lua_newuserdata(L, sizeof(Handle))) Handle;
+  luaL_getmetatable(L, kRunningType);
+  lua_setmetatable(L, -2);
+  (void)open_state();  // without it containers end by their parent-death signal alone
+  handle->owner = sys::getpid();
+  handle->running = CCSAND_TRY(Running::start(request.spec, request.options));
+  return 1;
+}
+
+// Runs in the foreground: signals for ccsand are the container's until it has ended.
+Result<int> run_body(lua_State* L) {
+  SignalWatch watch;
+  CCSAND_TRY(require_privileges());
+  CCSAND_TRY(SignalWatch::begin(watch));
+  CCSAND_TRY(start_body(L));
+  auto* handle = static_cast<Handle*>(lua_touserdata(L, -1));
+  CCSAND_TRY(handle->running->wait(-1));
+  return 1;
+}
+
+Result<int> wait_body(lua_State* L) {
+  Handle* handle = CCSAND_TRY(handle_argument(L, "wait"));
+  std::int64_t deadline = -1;
+  if (!lua_isnoneornil(L, 2)) {
+    std::size_t size = 0;
+    if (lua_type(L, 2) != LUA_TNUMBER && lua_type(L, 2) != LUA_TSTRING)
+      return make_error(EINVAL, "wait", "timeout", "must be a time in seconds or text such as \"1.5s\"");
+    const char* text = lua_tolstring(L, 2, &size);
+    deadline = monotonic_ns() + CCSAND_TRY(parse_duration_ns({text, size}));
+  }
+  if (!CCSAND_TRY(handle->running->wait(deadline))) return 0;
+  push_result(L, handle->running->result());
+  return 1;
+}
+
+Result<int> kill_body(lua_State* L) {
+  Handle* handle = CCSAND_TRY(handle_argument(L, "kill"));
+  std::uint64_t signal = SIGKILL;
+  if (lua_type(L, 2) == LUA_TNUMBER) signal = static_cast<std::uint64_t>(CCSAND_TRY(integer_argument(L, 2, "kill", 1, 64)));
+  else if (!lua_isnoneornil(L, 2)) signal = CCSAND_TRY(word_value(L, 2, signal_names(), "signal"));
+  CCSAND_TRY(handle->running->kill(static_cast<int>(signal)));
+  return 0;
+}
+Result<int> freeze_body(lua_State* L) {
+  Handle* handle = CCSAND_TRY(handle_argument(L, "freeze"));
+  CCSAND_TRY(handle->running->freeze());
+  return 0;
+}
+Result<int> thaw_body(lua_State* L) {
+  Handle* handle = CCSAND_TRY(handle_argument(L, "thaw"));
+  CCSAND_TRY(handle->running->thaw());
+  return 0;
+}
+Result<int> stats_body(lua_State* L) {
+  Handle* handle = CCSAND_TRY(handle_argument(L, "stats"));
+  push_cgroup_stats(L, CCSAND_TRY(handle->running->stats()));
+  return 1;
+}
+Result<int> pid_body(lua_State* L) {
+  Handle* handle = CCSAND_TRY(handle_argument(L, "pid"));
+  lua_pushinteger(L, handle->running->pid());
+  return 1;
+}
+Result<int> exec_body(lua_State* L) {
+  Handle* target = CCSAND_TRY(handle_argument(L, "exec"));
+  ContainerRequest request = CCSAND_TRY(read_container(L, 2));
+  CCSAND_TRY(read_start_options(L, 3, request));
+  auto* handle = new (lua_newuserdata(L, sizeof(Handle))) Handle;
+  luaL_getmetatable(L, kRunningType);
+  lua_setmetatable(L, -2);
+  handle->owner = sys::getpid();
+  handle->running = CCSAND_TRY(Running::exec(*target->running, request.spec, request.options));
+  return 1;
+}
+
+// The lines of the plan with each step's time in microseconds.
+Result<int> trace_body(lua_State* L) {
+  Handle* handle = CCSAND_TRY(handle_argument(L, "trace"));
+  const Running& running = *handle->running;
+  std::string text;
+  for (std::size_t i = 0; i < running.trace_ns().size(); ++i) {
+    char time[32];
+    (void)snprintf(time, sizeof time, "%9.1f us  ", static_cast<double>(running.trace_ns()[i]) / 1000);
+    text += time + running.plan().line(i) + "\n";
+  }
+  push_text(L, text);
+  return 1;
+}
+
+int collect_handle(lua_State* L) {
+  auto* handle = static_cast<Handle*>(lua_touserdata(L, 1));
+  if (handle->owner == sys::getpid()) handle->running.reset();
+  else (void)handle->running.release();  // a forked child's copy: not its to end
+  handle->~Handle();
+  return 0;
+}
+
+Result<int> is_terminal_body(lua_State* L) {
+  lua_pushboolean(L, sys::is_terminal(static_cast<int>(CCSAND_TRY(integer_argument(L, 1, "is_terminal", 0, 1 << 20)))));
+  return 1;
+}
+
+constexpr Function kMethods[] = {{"wait", binding<wait_body>},     {"kill", binding<kill_body>},
+                                 {"freeze", binding<freeze_body>}, {"thaw", binding<thaw_body>},
+                                 {"stats", binding<stats_body>},   {"pid", binding<pid_body>},
+                                 {"exec", binding<exec_body>},     {"trace", binding<trace_body>}};
+constexpr Function kFunctions[] = {{"check", binding<check_body>},
+                                   {"plan", binding<plan_body>},
+                                   {"start", binding<start_body>},
+                                   {"run", binding<run_body>},
+                                   {"is_terminal", binding<is_terminal_body>}};
+}  // namespace
+
+int open_core(lua_State* L) {
+  luaL_newmetatable(L, kRunningType);
+  lua_pushcfunction(L, collect_handle);
+  lua_setfield(L, -2, "__gc");
+  lua_createtable(L, 0, 8);
+  register_functions(L, kMethods);
+  lua_setfield(L, -2, "__index");
+  lua_pushliteral(L, "a running container");
+  lua_setfield(L, -2, "__metatable");
+  lua_pop(L, 1);
+  lua_createtable(L, 0, 8);
+  register_functions(L, kFunctions);
+  return 1;
+}
+
+}  // namespace ccsand

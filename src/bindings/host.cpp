@@ -1,0 +1,195 @@
+// The Lua state: its modules, its search path, and how a recipe is run in it.
+#include "ccsand/host.hpp"
+
+#include <csignal>
+#include <cstdlib>
+#include <cerrno>
+
+#include "bindings/binding.hpp"
+#include "bindings/hook.hpp"
+#include "bindings/lua_tree.hpp"
+#include "bindings/modules.hpp"
+#include "bindings/recipe_file.hpp"
+#include "core/state.hpp"
+
+namespace ccsand {
+
+namespace {
+
+// ---- Ctrl-C while a recipe runs: an error at its next instruction, so that what it
+// started is ended on the way out. A second one ends ccsand as if it had no handler.
+
+lua_State* interruptible = nullptr;
+
+void raise_interrupt(lua_State* L, lua_Debug*) {
+  lua_sethook(L, nullptr, 0, 0);
+  luaL_error(L, "interrupted");
+}
+void on_interrupt(int signal) {
+  (void)std::signal(signal, SIG_DFL);
+  if (interruptible != nullptr)
+    lua_sethook(interruptible, raise_interrupt, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
+}
+
+// ---- modules
+
+const LuaFile* find_module(std::string_view name) {
+  std::string path(name);
+  for (char& c : path)
+    if (c == '.') c = '/';
+  for (const LuaFile& file : lua_tree())
+    if (file.path == path + ".lua" || file.path == path + "/init.lua") return &file;
+  return nullptr;
+}
+
+// The searcher of embedded modules.
+int search_embedded(lua_State* L) {
+  const char* name = luaL_checkstring(L, 1);
+  const LuaFile* file = find_module(name);
+  if (file == nullptr) return lua_pushfstring(L, "\n\tno module '%s' in ccsand", name), 1;
+  if (luaL_loadbuffer(L, file->bytecode.data(), file->bytecode.size(), name) != 0) return lua_error(L);
+  return 1;
+}
+
+void add_searcher(lua_State* L) {
+  lua_getglobal(L, "package");
+  lua_getfield(L, -1, "loaders");
+  // Right behind package.preload: the names of ccsand's modules are ccsand's.
+  for (int i = static_cast<int>(lua_objlen(L, -1)); i >= 2; --i) {
+    lua_rawgeti(L, -1, i);
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_pushcfunction(L, search_embedded);
+  lua_rawseti(L, -2, 2);
+  lua_pop(L, 1);
+  lua_getfield(L, -1, "preload");
+  lua_pushcfunction(L, open_core);
+  lua_setfield(L, -2, "ccsand.core");
+  lua_pushcfunction(L, open_sys);
+  lua_setfield(L, -2, "ccsand.sys");
+  lua_pop(L, 2);
+}
+
+// CCSAND_LUA_PATH puts a directory before everything, for development.
+void add_development_path(lua_State* L) {
+  const char* directory = std::getenv("CCSAND_LUA_PATH");
+  if (directory == nullptr || *directory == '\0') return;
+  lua_getglobal(L, "package");
+  lua_getfield(L, -1, "loaders");
+  lua_rawgeti(L, -1, 2);
+  lua_rawgeti(L, -2, 3);
+  lua_rawseti(L, -3, 2);  // files before the embedded tree
+  lua_rawseti(L, -2, 3);
+  lua_pop(L, 1);
+  lua_getfield(L, -1, "path");
+  std::string root(directory);
+  std::string path = root + "/?.lua;" + root + "/?/init.lua;" + lua_tostring(L, -1);
+  push_text(L, path);
+  lua_setfield(L, -3, "path");
+  lua_pop(L, 2);
+}
+
+int open_everything(lua_State* L) {
+  luaL_openlibs(L);
+  add_searcher(L);
+  add_development_path(L);
+  return 0;
+}
+
+// ---- recipes
+
+void push_arguments(lua_State* L, const std::string& name, const std::vector<std::string>& arguments) {
+  lua_createtable(L, static_cast<int>(arguments.size()), 1);
+  push_text(L, name);
+  lua_rawseti(L, -2, 0);
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    push_text(L, arguments[i]);
+    lua_rawseti(L, -2, static_cast<int>(i + 1));
+  }
+  lua_setglobal(L, "arg");
+}
+
+const char* mode_word(RecipeMode mode) {
+  switch (mode) {
+    case RecipeMode::run: return "run";
+    case RecipeMode::plan: return "plan";
+    case RecipeMode::check: return "check";
+  }
+  return "";
+}
+
+// Adds the traceback to errors that are plain text: those of ccsand name their line.
+int explain_error(lua_State* L) {
+  if (lua_type(L, 1) == LUA_TSTRING && std::getenv("CCSAND_TRACEBACK") != nullptr)
+    luaL_traceback(L, L, lua_tostring(L, 1), 1);
+  return 1;
+}
+
+struct Job {
+  const RecipeSource* source;
+  const std::vector<std::string>* arguments;
+  const RecipeOptions* options;
+};
+
+// In protected mode: loads and calls the recipe, and gives its value to ccsand.recipe.
+int run_protected(lua_State* L) {
+  const auto* job = static_cast<const Job*>(lua_touserdata(L, 1));
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "ccsand.recipe");
+  lua_call(L, 1, 1);
+  if (luaL_loadbuffer(L, job->source->text.data(), job->source->text.size(), job->source->chunk_name.c_str()) != 0)
+    return lua_error(L);
+  lua_createtable(L, static_cast<int>(job->arguments->size()), 0);
+  for (std::size_t i = 0; i < job->arguments->size(); ++i) {
+    push_text(L, (*job->arguments)[i]);
+    lua_rawseti(L, -2, static_cast<int>(i + 1));
+  }
+  lua_pushstring(L, mode_word(job->options->mode));
+  lua_pushboolean(L, job->options->trace);
+  lua_call(L, 4, 1);
+  return 1;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Host>> Host::create() {
+  std::unique_ptr<Host> host(new Host);
+  host->state_ = luaL_newstate();
+  if (host->state_ == nullptr) return make_error(ENOMEM, "Lua", "", "cannot make a state");
+  if (lua_cpcall(host->state_, open_everything, nullptr) != 0) return error_from_lua(host->state_, "Lua");
+  return host;
+}
+
+Host::~Host() {
+  if (interruptible == state_) interruptible = nullptr;
+  if (state_ != nullptr) lua_close(state_);
+  close_state();
+}
+
+Result<int> Host::run_recipe(const std::string& name, const std::vector<std::string>& arguments, const RecipeOptions& options) {
+  RecipeSource source = CCSAND_TRY(find_recipe(name));
+  lua_State* L = state_;
+  if (options.mode == RecipeMode::run) (void)sweep();  // what cannot be swept now is left to the next start
+  interruptible = L;
+  (void)std::signal(SIGINT, on_interrupt);
+  (void)std::signal(SIGTERM, on_interrupt);
+  (void)std::signal(SIGHUP, on_interrupt);
+  push_arguments(L, name, arguments);
+  Job job{&source, &arguments, &options};
+  lua_pushcfunction(L, explain_error);
+  lua_pushcfunction(L, run_protected);
+  lua_pushlightuserdata(L, &job);
+  int failed = lua_pcall(L, 1, 1, -3);
+  interruptible = nullptr;
+  if (failed != 0) {
+    // What ccsand itself raises carries the operation and the line: its text is the message.
+    Error error = error_from_lua(L, "");
+    lua_pop(L, 1);
+    return error;
+  }
+  int status = static_cast<int>(lua_tointeger(L, -1));
+  lua_pop(L, 2);
+  return status;
+}
+
+}  // namespace ccsand

@@ -1,0 +1,9 @@
+// The modules that C++ gives to Lua.
+#pragma once
+
+#include <lua.hpp>
+
+namespace ccsand {
+int open_core(lua_State* L);  // ccsand.core: what ccsand.container is made of
+int open_sys(lua_State* L);   // ccsand.sys: the kernel's primitives
+}  // namespace ccsand

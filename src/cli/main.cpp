@@ -1,0 +1,98 @@
+// The command line: which recipe, with what, in which mode. Nothing else is decided here.
+#include <getopt.h>
+
+#include <cstdio>
+#include <cstring>
+
+#include "ccsand/host.hpp"
+#include "core/host_check.hpp"
+
+namespace {
+using namespace ccsand;
+
+constexpr int kOwnFailure = 125;
+
+constexpr const char* kUsage =
+    "usage: ccsand [--trace] RECIPE [ARGUMENT...]      run a recipe: a Lua file, or one that ships\n"
+    "       ccsand run IMAGE [COMMAND...]              run a command in an image\n"
+    "       ccsand plan RECIPE [ARGUMENT...]           print what would be done; needs no privileges\n"
+    "       ccsand check RECIPE [ARGUMENT...]          load and validate a recipe\n"
+    "       ccsand doctor                              what this host can do, and how to mend it\n"
+    "       ccsand --version | --help\n"
+    "\n"
+    "Words after '--' are the recipe's own. Exit status: 125 where ccsand itself fails, 126 and\n"
+    "127 where the command cannot be executed or found, else the container's, or 128 + signal.\n";
+
+int fail(const Error& error) {
+  std::string message = error.message();
+  (void)std::fprintf(stderr, "ccsand: %s\n", message.c_str());
+  if (*error.hint != '\0') (void)std::fprintf(stderr, "  hint: %s\n", error.hint);
+  return error.exit_status;
+}
+
+int doctor() {
+  int missing = 0;
+  for (const HostFeature& feature : check_host()) {
+    const char* mark = feature.state == HostFeature::absent ? (feature.required ? "MISSING" : "absent") : "ok";
+    (void)std::printf("%-8s %-18s %s\n", mark, feature.name, feature.found.c_str());
+    if (!feature.remedy.empty()) (void)std::printf("%27s-> %s\n", "", feature.remedy.c_str());
+    missing += feature.state == HostFeature::absent && feature.required ? 1 : 0;
+  }
+  return missing == 0 ? 0 : 1;
+}
+
+struct CommandLine {
+  RecipeOptions options;
+  std::string recipe;
+  std::vector<std::string> arguments;
+};
+
+// The rest of the line: RECIPE [--] [ARGUMENT...].
+bool take_recipe(CommandLine& line, int argc, char** argv, int at) {
+  if (at >= argc) return false;
+  line.recipe = argv[at++];
+  if (at < argc && std::strcmp(argv[at], "--") == 0) ++at;
+  line.arguments.assign(argv + at, argv + argc);
+  return true;
+}
+
+int run(const CommandLine& line) {
+  auto host = Host::create();
+  if (!host) return fail(host.error());
+  auto status = (*host)->run_recipe(line.recipe, line.arguments, line.options);
+  if (!status) return fail(status.error());
+  return *status & 0xff;
+}
+
+int usage_error(const char* what) {
+  (void)std::fprintf(stderr, "ccsand: %s\n%s", what, kUsage);
+  return kOwnFailure;
+}
+
+int command(CommandLine& line, int argc, char** argv, int at) {
+  std::string_view word = argv[at];
+  if (word == "doctor") return doctor();
+  if (word == "plan" || word == "check") {
+    line.options.mode = word == "plan" ? RecipeMode::plan : RecipeMode::check;
+    ++at;
+  }
+  if (!take_recipe(line, argc, argv, at)) return usage_error("a recipe is missing");
+  return run(line);
+}
+}  // namespace
+
+int main(int argc, char** argv) {
+  static const option kOptions[] = {{"trace", no_argument, nullptr, 't'},
+                                    {"help", no_argument, nullptr, 'h'},
+                                    {"version", no_argument, nullptr, 'V'},
+                                    {nullptr, 0, nullptr, 0}};
+  CommandLine line;
+  for (int option = 0; (option = getopt_long(argc, argv, "+hV", kOptions, nullptr)) != -1;) {
+    if (option == 't') line.options.trace = true;
+    else if (option == 'h') return std::fputs(kUsage, stdout) < 0 ? 1 : 0;
+    else if (option == 'V') return std::puts("ccsand " CCSAND_VERSION) < 0 ? 1 : 0;
+    else return usage_error("see above");
+  }
+  if (optind >= argc) return usage_error("a recipe is missing");
+  return command(line, argc, argv, optind);
+}

@@ -1,0 +1,416 @@
+// From a container's description to the plan that assembles it.
+#include <sys/mount.h>
+
+#include <csignal>
+
+#include "core/container_spec.hpp"
+#include "sys/kernel_abi.hpp"
+
+namespace ccsand {
+
+namespace {
+
+// What the parts of a plan need to know of each other.
+struct Builder {
+  explicit Builder(const ContainerSpec& of) : spec(of), own_user(of.user.kind == NamespaceChoice::fresh) {}
+
+  const ContainerSpec& spec;
+  Plan plan;
+  bool own_user;               // a new user namespace: the child starts as nobody in it
+  Slot root_tree = kNoSlot;    // the detached root
+  Slot root = kNoSlot;         // the container's root, attached
+  Slot devices = kNoSlot;
+  Slot user_namespace = kNoSlot;
+  std::vector<Slot> sources;   // of spec.mounts; kNoSlot where it is not a bind mount
+  Slot init = kNoSlot;
+  Slot terminal = kNoSlot;
+  int covers = 0;              // mounts on the old root's place that stay there
+
+  [[nodiscard]] Place in_root(std::string path) const { return {root, std::move(path)}; }
+};
+
+std::uint64_t clone_flags(const ContainerSpec& spec) {
+  std::uint64_t flags = 0;
+  auto add = [&flags](const NamespaceChoice& choice, std::uint64_t flag) {
+    if (choice.kind == NamespaceChoice::fresh) flags |= flag;
+  };
+  add(spec.mount, CLONE_NEWNS);
+  add(spec.pid, CLONE_NEWPID);
+  add(spec.net, CLONE_NEWNET);
+  add(spec.uts, CLONE_NEWUTS);
+  add(spec.ipc, CLONE_NEWIPC);
+  add(spec.user, CLONE_NEWUSER);
+  return flags;  // a cgroup namespace is made when the child is in its group; time needs offsets first
+}
+
+bool wants_cgroup(const ContainerSpec& spec) { return spec.cgroup_wanted || !spec.limits.empty(); }
+
+bool has_container_hooks(const ContainerSpec& spec) {
+  for (const CallHook& call : spec.hooks)
+    if (call.phase == Phase::setup || call.phase == Phase::before_exec) return true;
+  return false;
+}
+
+void call_hooks(Builder& b, Phase phase) {
+  for (const CallHook& call : b.spec.hooks) {
+    if (call.phase != phase) continue;
+    if (phase == Phase::created) b.plan.host(call);
+    else b.plan.container(call);
+  }
+}
+
+// ---- the host's side, before the clone: all that must be opened with its rights
+
+void open_sources(Builder& b) {
+  const RootSpec& root = b.spec.root;
+  b.root_tree = b.plan.new_slot();
+  b.plan.host(OpenTree{{kNoSlot, root.path}, root.host_view, b.root_tree, false});
+  SetMountAttributes attributes;
+  attributes.tree = b.root_tree;
+  attributes.recursive = root.host_view;
+  attributes.set = MOUNT_ATTR_NODEV;
+  if (root.host_view) attributes.set |= MOUNT_ATTR_NOSUID;
+  // The lower layer of an overlay is never written to: no attribute is needed for that.
+  if (root.access == RootSpec::read_only) attributes.set |= MOUNT_ATTR_RDONLY;
+  attributes.propagation = MS_PRIVATE;
+  b.plan.host(attributes);
+  for (const MountSpec& mount : b.spec.mounts) {
+    b.sources.push_back(kNoSlot);
+    if (mount.type != "bind") continue;
+    Slot slot = b.sources.back() = b.plan.new_slot();
+    b.plan.host(OpenTree{{kNoSlot, mount.source}, mount.recursive, slot, mount.optional});
+    SetMountAttributes bind;
+    bind.tree = slot;
+    bind.recursive = mount.recursive;
+    bind.set = mount.attributes;
+    bind.propagation = MS_PRIVATE;
+    b.plan.host(bind);
+  }
+  if (b.spec.dev || !b.spec.masked_paths.empty()) {
+    b.devices = b.plan.new_slot();
+    b.plan.host(OpenDeviceTree{b.devices});
+  }
+}
+
+void prepare_host(Builder& b) {
+  const ContainerSpec& spec = b.spec;
+  open_sources(b);
+  if (spec.init) b.plan.host(OpenInit{b.init = b.plan.new_slot()});
+  b.plan.host(LookUpUser{b.root_tree, spec.command_user, spec.command_group, spec.command_groups});
+  if (wants_cgroup(spec)) b.plan.host(CreateCgroup{spec.limits});
+  if (spec.time.kind == NamespaceChoice::fresh)
+    b.plan.host(PrepareTimeNamespace{spec.monotonic_offset_ns, spec.boottime_offset_ns, false});
+  if (spec.pid.kind == NamespaceChoice::joined) b.plan.host(JoinPidNamespace{spec.pid.path, spec.pid.fd, false});
+}
+
+void clone_and_attend(Builder& b) {
+  const ContainerSpec& spec = b.spec;
+  Clone clone;
+  clone.namespaces = clone_flags(spec);
+  clone.into_cgroup = wants_cgroup(spec);
+  // A child that shares memory cannot enter a time namespace, nor run Lua.
+  clone.copies_memory = has_container_hooks(spec) || spec.time.kind != NamespaceChoice::host;
+  b.plan.host(clone);
+  if (b.own_user) {
+    b.plan.host(WriteIdMap{false, spec.uid_map});
+    b.plan.host(WriteIdMap{true, spec.gid_map});
+    bool mapped_mounts = spec.root.id_mapped || b.devices != kNoSlot;
+    for (const MountSpec& mount : spec.mounts) mapped_mounts = mapped_mounts || mount.id_mapped;
+    if (mapped_mounts) b.plan.host(OpenNamespace{CLONE_NEWUSER, b.user_namespace = b.plan.new_slot()});
+    auto map = [&b](Slot tree, bool recursive) {
+      SetMountAttributes attributes;
+      attributes.tree = tree;
+      attributes.user_namespace = b.user_namespace;
+      attributes.recursive = recursive;
+      b.plan.host(attributes);
+    };
+    if (spec.root.id_mapped) map(b.root_tree, false);
+    if (b.devices != kNoSlot) map(b.devices, false);
+    for (std::size_t i = 0; i < spec.mounts.size(); ++i)
+      if (spec.mounts[i].id_mapped && b.sources[i] != kNoSlot) map(b.sources[i], spec.mounts[i].recursive);
+  }
+  if (wants_cgroup(spec)) b.plan.host(AttachCgroup{});
+  if (spec.oom_score_adj) b.plan.host(SetOomScoreAdj{*spec.oom_score_adj});
+  call_hooks(b, Phase::created);
+  if (spec.time.kind == NamespaceChoice::fresh) b.plan.host(PrepareTimeNamespace{0, 0, true});
+  if (spec.pid.kind == NamespaceChoice::joined) b.plan.host(JoinPidNamespace{{}, -1, true});
+}
+
+// ---- the container's side
+
+void join_namespaces(Builder& b) {
+  const ContainerSpec& spec = b.spec;
+  auto join = [&b](const NamespaceChoice& choice, std::uint64_t kind) {
+    if (choice.kind == NamespaceChoice::joined) b.plan.container(JoinNamespace{kind, choice.path, choice.fd});
+  };
+  // The user namespace last: with it go the rights to join those of others.
+  join(spec.net, CLONE_NEWNET);
+  join(spec.uts, CLONE_NEWUTS);
+  join(spec.ipc, CLONE_NEWIPC);
+  join(spec.cgroup, CLONE_NEWCGROUP);
+  join(spec.time, CLONE_NEWTIME);
+  join(spec.user, CLONE_NEWUSER);
+  if (b.own_user || spec.user.kind == NamespaceChoice::joined)
+    b.plan.container(SetIdentity{0, 0, std::vector<gid_t>{}, false, false});
+  if (spec.cgroup.kind == NamespaceChoice::fresh) b.plan.container(Unshare{CLONE_NEWCGROUP});
+}
+
+SetMountAttributes everything_private() {
+  SetMountAttributes attributes;
+  attributes.target = {kNoSlot, "/"};
+  attributes.propagation = MS_PRIVATE;
+  attributes.recursive = true;
+  return attributes;
+}
+
+// The old root's own place carries what the new root is made of: it is covered
+// until pivot_root and gone with the old root after it, and no directory of the
+// host is needed.
+const Place kOldRoot = {kNoSlot, "/"};
+
+void assemble_layer(Builder& b) {
+  ++b.covers;
+  Slot stage = b.plan.new_slot();
+  MountFilesystem scratch{"tmpfs", {{"mode", "0755"}}, MOUNT_ATTR_NODEV, kOldRoot, stage};
+  if (!b.spec.root.layer_size.empty()) scratch.options.push_back({"size", b.spec.root.layer_size});
+  b.plan.container(scratch);
+  b.plan.container(ChangeDirectory{{stage, ""}});
+  for (const char* name : {"lower", "upper", "work", "root"})
+    b.plan.container(MakeDirectory{{kNoSlot, name}, 0755, false});
+  b.plan.container(AttachMount{b.root_tree, {kNoSlot, "lower"}, "root tree"});
+  b.root = b.plan.new_slot();
+  MountFilesystem overlay{"overlay",
+                          {{"lowerdir", "lower"}, {"upperdir", "upper"}, {"workdir", "work"}},
+                          MOUNT_ATTR_NODEV,
+                          {kNoSlot, "root"},
+                          b.root};
+  // A user namespace cannot write "trusted." attributes: overlay keeps its own in "user.".
+  if (b.own_user) overlay.options.push_back({"userxattr", ""});
+  b.plan.container(overlay);
+}
+
+void assemble_root(Builder& b) {
+  b.plan.container(everything_private());
+  if (b.spec.root.access == RootSpec::layer) {
+    assemble_layer(b);
+  } else {
+    b.plan.container(AttachMount{b.root_tree, kOldRoot, "root tree"});
+    b.root = b.root_tree;
+  }
+}
+
+MountFilesystem filesystem(const char* type, std::uint64_t attributes, Place target,
+                           std::vector<std::pair<std::string, std::string>> options = {}) {
+  return {type, std::move(options), attributes, std::move(target), kNoSlot};
+}
+
+void mount_devices(Builder& b) {
+  constexpr std::uint64_t kPlain = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+  b.plan.container(filesystem("devpts", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, b.in_root("/dev/pts"),
+                              {{"newinstance", ""}, {"ptmxmode", "0666"}, {"mode", "0620"}}));
+  b.plan.container(filesystem("tmpfs", kPlain, b.in_root("/dev/shm"), {{"mode", "1777"}, {"size", "64m"}}));
+  if (b.spec.ipc.kind == NamespaceChoice::fresh)
+    b.plan.container(filesystem("mqueue", kPlain, b.in_root("/dev/mqueue")));
+}
+
+void mount_kernel_filesystems(Builder& b) {
+  const ContainerSpec& spec = b.spec;
+  constexpr std::uint64_t kPlain = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+  bool can_make = spec.root.access == RootSpec::layer || spec.root.access == RootSpec::read_write;
+  auto mount_point = [&](const char* path) {
+    if (can_make) b.plan.container(MakeDirectory{b.in_root(path), 0755, true});
+  };
+  // A user namespace may mount these only for namespaces that it owns; of the host's
+  // it gets the host's own mount.
+  auto mount_or_bind = [&](const char* type, const char* path, const NamespaceChoice& subject, std::uint64_t more) {
+    mount_point(path);
+    if (b.own_user && subject.kind != NamespaceChoice::fresh)
+      b.plan.container(BindMount{{kNoSlot, path}, b.in_root(path), true, kPlain | more, false});
+    else
+      b.plan.container(filesystem(type, kPlain | more, b.in_root(path)));
+  };
+  if (spec.proc) mount_or_bind("proc", "/proc", spec.pid, 0);
+  if (spec.sys) mount_or_bind("sysfs", "/sys", spec.net, MOUNT_ATTR_RDONLY);
+  if (spec.root.host_view) {
+    b.plan.container(filesystem("tmpfs", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, b.in_root("/tmp"), {{"mode", "1777"}}));
+    b.plan.container(filesystem("tmpfs", kPlain, b.in_root("/run"), {{"mode", "0755"}}));
+  }
+  if (spec.dev) {
+    mount_point("/dev");
+    b.plan.container(AttachMount{b.devices, b.in_root("/dev"), "device tree"});
+  } else if (b.devices != kNoSlot) {
+    b.plan.container(AttachMount{b.devices, kOldRoot, "device tree"});  // for the masks alone
+    ++b.covers;
+  }
+}
+
+void restrict_paths(Builder& b) {
+  for (const std::string& path : b.spec.masked_paths) b.plan.container(MaskPath{b.in_root(path), b.devices});
+  for (const std::string& path : b.spec.readonly_paths)
+    b.plan.container(BindMount{b.in_root(path), b.in_root(path), true, MOUNT_ATTR_RDONLY, true});
+}
+
+void mount_users(Builder& b) {
+  bool can_make = b.spec.root.access != RootSpec::read_only;
+  for (std::size_t i = 0; i < b.spec.mounts.size(); ++i) {
+    const MountSpec& mount = b.spec.mounts[i];
+    if (can_make) b.plan.container(MakeMountPoint{b.in_root(mount.target), b.sources[i]});
+    if (b.sources[i] != kNoSlot)
+      b.plan.container(AttachMount{b.sources[i], b.in_root(mount.target), mount.source});
+    else
+      b.plan.container(filesystem(mount.type.c_str(), mount.attributes, b.in_root(mount.target), mount.options));
+  }
+}
+
+void set_sysctls(Builder& b) {
+  for (const auto& [key, value] : b.spec.sysctls) {
+    std::string path = "/proc/sys/" + key;
+    for (std::size_t i = 10; i < path.size(); ++i)
+      if (path[i] == '.') path[i] = '/';
+    b.plan.container(WriteFile{{kNoSlot, path}, value});
+  }
+}
+
+void swap_roots(Builder& b) {
+  b.plan.container(ChangeDirectory{{b.root, ""}});
+  b.plan.container(PivotRoot{".", "."});
+  // The old root now lies on the new one, and what covered it on top: one by one they go.
+  for (int i = 0; i <= b.covers; ++i) b.plan.container(Unmount{".", MNT_DETACH});
+  b.plan.container(ChangeDirectory{{kNoSlot, "/"}});
+}
+
+// Rights to raise limits and priorities end at the user namespace: there the host
+// sets them on the child.
+void set_attributes(Builder& b) {
+  const ContainerSpec& spec = b.spec;
+  auto step = [&b](auto operation) {
+    if (b.own_user) b.plan.host(std::move(operation));
+    else b.plan.container(std::move(operation));
+  };
+  for (const SetResourceLimit& limit : spec.rlimits) step(limit);
+  if (spec.nice) step(SetNice{*spec.nice});
+  if (spec.scheduler) step(*spec.scheduler);
+  if (!spec.cpu_affinity.empty()) step(SetAffinity{spec.cpu_affinity});
+  if (spec.ioprio) step(*spec.ioprio);
+  if (spec.personality) b.plan.container(SetPersonality{*spec.personality});
+  b.plan.container(SetUmask{spec.umask});
+}
+
+void drop_rights(Builder& b) {
+  const ContainerSpec& spec = b.spec;
+  if (spec.securebits != 0) b.plan.container(SetSecurebits{spec.securebits});
+  SetCapabilities bounding;
+  bounding.bounding = spec.capabilities;
+  b.plan.container(bounding);
+  b.plan.container(SetIdentity{{}, {}, {}, true, spec.ambient != 0});
+  SetCapabilities sets;
+  sets.effective = sets.permitted = spec.capabilities;
+  sets.inheritable = spec.inheritable | spec.ambient;
+  sets.ambient = spec.ambient;
+  sets.only_for_root = true;
+  b.plan.container(sets);
+  if (spec.no_new_privs) b.plan.container(SetNoNewPrivs{});
+}
+
+void exec_command(Builder& b) {
+  const ContainerSpec& spec = b.spec;
+  b.plan.container(SetParentDeathSignal{SIGKILL, true});  // a change of credentials cleared it
+  b.plan.container(CloseDescriptors{3, spec.kept_descriptors});
+  b.plan.container(ResetSignals{});
+  if (!spec.filter.empty()) b.plan.container(LoadFilter{spec.filter, 0, spec.filter_name});
+  Exec exec{spec.argv, spec.env, spec.path, spec.home_from_user, -1, b.init};
+  if (b.init != kNoSlot) exec.argv.insert(exec.argv.begin(), "ccsand-init");
+  b.plan.container(exec);
+}
+
+void finish_command(Builder& b) {
+  set_attributes(b);
+  drop_rights(b);
+  if (b.spec.cwd != "/") b.plan.container(ChangeDirectory{{kNoSlot, b.spec.cwd}});
+  exec_command(b);
+}
+
+void enter_root(Builder& b) {
+  if (b.spec.mount.kind == NamespaceChoice::joined) {
+    b.plan.container(JoinNamespace{CLONE_NEWNS, b.spec.mount.path, b.spec.mount.fd});
+    b.plan.container(ChangeDirectory{{kNoSlot, "/"}});
+    call_hooks(b, Phase::setup);
+    return;
+  }
+  assemble_root(b);
+  mount_kernel_filesystems(b);
+  mount_users(b);
+  restrict_paths(b);
+  if (b.spec.dev) mount_devices(b);
+  call_hooks(b, Phase::setup);
+  swap_roots(b);
+}
+
+void open_terminal(Builder& b) {
+  if (!b.spec.terminal) return;
+  b.terminal = b.plan.new_slot();
+  b.plan.container(OpenTerminal{kNoSlot, b.terminal});
+  if (b.devices != kNoSlot)  // not for a further command: the console is the first one's
+    b.plan.container(BindMount{{kNoSlot, "/dev/pts/0"}, {kNoSlot, "/dev/console"}, false, 0, true});
+  b.plan.host(ReceiveTerminal{b.terminal});
+}
+
+void container_side(Builder& b) {
+  const ContainerSpec& spec = b.spec;
+  join_namespaces(b);
+  if (spec.new_session) b.plan.container(StartSession{});
+  if (!spec.redirects.empty()) b.plan.container(Redirect{spec.redirects, kNoSlot});
+  if (!spec.hostname.empty()) b.plan.container(SetHostname{spec.hostname});
+  if (!spec.domainname.empty()) b.plan.container(SetDomainname{spec.domainname});
+  if (spec.net.kind == NamespaceChoice::fresh) b.plan.container(BringUpLoopback{});
+  set_sysctls(b);
+  enter_root(b);
+  open_terminal(b);
+  call_hooks(b, Phase::before_exec);
+  finish_command(b);
+}
+
+}  // namespace
+
+Plan compile(const ContainerSpec& spec) {
+  Builder b(spec);
+  prepare_host(b);
+  clone_and_attend(b);
+  container_side(b);
+  b.plan.set_terminal(b.terminal);
+  return std::move(b.plan);
+}
+
+Plan compile_exec(const ContainerSpec& spec, pid_t pid, int pidfd, const Cgroup* cgroup) {
+  Builder b(spec);
+  b.own_user = b.own_user || spec.user.kind == NamespaceChoice::joined;
+  Slot root = b.plan.new_slot();
+  b.plan.host(OpenProcessRoot{pid, root});
+  b.plan.host(LookUpUser{root, spec.command_user, spec.command_group, spec.command_groups});
+  bool own_pid = spec.pid.kind != NamespaceChoice::host;
+  if (own_pid) b.plan.host(JoinPidNamespace{{}, pidfd, false});
+  b.plan.host(Clone{0, false, spec.time.kind != NamespaceChoice::host});
+  if (own_pid) b.plan.host(JoinPidNamespace{{}, -1, true});
+  if (cgroup != nullptr) b.plan.host(AdoptIntoCgroup{cgroup});
+  if (spec.new_session) b.plan.container(StartSession{});
+  if (!spec.redirects.empty()) b.plan.container(Redirect{spec.redirects, kNoSlot});
+  std::uint64_t joined = CLONE_NEWNS;
+  auto add = [&joined](const NamespaceChoice& choice, std::uint64_t kind) {
+    if (choice.kind != NamespaceChoice::host) joined |= kind;
+  };
+  add(spec.net, CLONE_NEWNET);
+  add(spec.uts, CLONE_NEWUTS);
+  add(spec.ipc, CLONE_NEWIPC);
+  add(spec.cgroup, CLONE_NEWCGROUP);
+  add(spec.time, CLONE_NEWTIME);
+  add(spec.user, CLONE_NEWUSER);
+  b.plan.container(JoinNamespace{joined, {}, pidfd});
+  if (b.own_user) b.plan.container(SetIdentity{0, 0, std::vector<gid_t>{}, false, false});
+  b.plan.container(ChangeDirectory{{kNoSlot, "/"}});
+  open_terminal(b);
+  finish_command(b);
+  b.plan.set_terminal(b.terminal);
+  return std::move(b.plan);
+}
+
+}  // namespace ccsand

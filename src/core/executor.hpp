@@ -1,0 +1,29 @@
+// Runs a plan: the host's steps in this process, the container's in the child that
+// its Clone makes.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/plan.hpp"
+
+namespace ccsand {
+
+struct Launched {
+  pid_t pid = 0;
+  Fd pidfd;
+  Context context;                     // what the host's steps opened and found out
+  std::vector<std::int64_t> trace_ns;  // by step, where it was asked for
+};
+
+struct LaunchOptions {
+  bool trace = false;
+};
+
+// Starts the container's process; returns when it has exec'd. On failure nothing
+// is left: the child has been reaped, its cgroup removed, descriptors closed. The
+// error's context is "step 9/23, <the step's line>", its `code` the errno; where it
+// was the command that could not be executed, its exit status is 126 or 127.
+Result<Launched> launch(const Plan& plan, const LaunchOptions& options);
+
+}  // namespace ccsand

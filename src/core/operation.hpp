@@ -1,0 +1,35 @@
+// Every operation, and a value that holds any of them. One operation has three
+// faces: a primitive of ccsand.sys, a step of a plan, a line of text.
+#pragma once
+
+#include <string>
+#include <variant>
+
+#include "core/operations/files.hpp"
+#include "core/operations/identity.hpp"
+#include "core/operations/lifecycle.hpp"
+#include "core/operations/mounts.hpp"
+#include "core/operations/namespaces.hpp"
+#include "core/operations/process.hpp"
+
+namespace ccsand {
+
+using Operation =
+    std::variant<OpenTree, MountFilesystem, AttachMount, BindMount, SetMountAttributes, MoveMount, MaskPath,
+                 OpenDeviceTree, Unmount, PivotRoot, MakeDirectory, MakeFile, MakeMountPoint, MakeNode, MakeSymlink,
+                 ChangeOwner, ChangeMode, WriteFile, ChangeDirectory, ChangeRoot, Clone, Unshare, JoinNamespace,
+                 JoinPidNamespace, PrepareTimeNamespace, WriteIdMap, OpenNamespace, OpenProcessRoot, SetHostname, SetDomainname,
+                 BringUpLoopback, LookUpUser, SetIdentity, SetCapabilities, SetSecurebits, SetNoNewPrivs, LoadFilter,
+                 SetResourceLimit, SetNice, SetScheduler, SetAffinity, SetIoPriority, SetOomScoreAdj, SetPersonality,
+                 SetUmask, SetParentDeathSignal, SetDumpable, SetChildSubreaper, SetProcessName, StartSession,
+                 ResetSignals, Redirect, CloseDescriptors, OpenTerminal, ReceiveTerminal, Exec, CreateCgroup,
+                 AttachCgroup, AdoptIntoCgroup, OpenInit, CallHook>;
+
+inline Result<void> apply(const Operation& operation, Context& context) {
+  return std::visit([&context](const auto& op) { return apply(op, context); }, operation);
+}
+inline std::string describe(const Operation& operation) {
+  return std::visit([](const auto& op) { return describe(op); }, operation);
+}
+
+}  // namespace ccsand

@@ -1,0 +1,145 @@
+// Namespaces. What the container's side runs allocates nothing.
+#include "core/operations/namespaces.hpp"
+
+#include <fcntl.h>
+
+#include <cerrno>
+
+#include "core/names.hpp"
+#include "core/operations/describe.hpp"
+#include "sys/device.hpp"
+#include "sys/file.hpp"
+#include "sys/kernel_abi.hpp"
+#include "sys/namespace.hpp"
+
+namespace ccsand {
+
+namespace {
+Result<void> join(std::uint64_t kind, const std::string& path, int fd, std::string_view what) {
+  if (fd >= 0) return sys::setns(fd, kind, what);
+  Fd opened = CCSAND_TRY(sys::open(path.c_str(), O_RDONLY));
+  auto done = sys::setns(opened.get(), kind, path);
+  if (!done && done.error().code == EINVAL) {
+    Error error = done.error();
+    error.hint = "the path is not a namespace of this kind, or it is the one that is joined already";
+    return error;
+  }
+  return done;
+}
+
+using ProcPath = FixedText<64>;
+ProcPath of_child(pid_t pid, std::string_view file) {
+  ProcPath path("/proc/");
+  path.append_number(pid).append("/").append(file);
+  return path;
+}
+Result<void> write_once(const char* path, std::string_view text) {
+  Fd file = CCSAND_TRY(sys::open(path, O_WRONLY));
+  CCSAND_TRY(sys::write(file.get(), text.data(), text.size(), path));
+  return {};
+}
+void append_offset(std::string& text, std::string_view clock, std::int64_t nanoseconds) {
+  std::int64_t seconds = nanoseconds / 1'000'000'000;
+  std::int64_t rest = nanoseconds % 1'000'000'000;
+  if (rest < 0) rest += 1'000'000'000, --seconds;
+  text.append(clock).append(" ").append(std::to_string(seconds)).append(" ").append(std::to_string(rest)).append("\n");
+}
+}  // namespace
+
+Result<void> apply(const Clone&, Context&) {
+  return make_error(EINVAL, "clone", "", "is carried out by the executor");
+}
+Result<void> apply(const Unshare& op, Context&) { return sys::unshare(op.namespaces); }
+Result<void> apply(const JoinNamespace& op, Context&) {
+  return join(op.kind, op.path, op.fd, word_of(namespace_names(), op.kind));
+}
+Result<void> apply(const JoinPidNamespace& op, Context& context) {
+  if (op.restore) {
+    Fd home(std::exchange(context.home_pid_namespace, -1));
+    return home.open() ? sys::setns(home.get(), CLONE_NEWPID, "this process's own pid namespace") : Result<void>();
+  }
+  context.home_pid_namespace = CCSAND_TRY(sys::open("/proc/self/ns/pid", O_RDONLY)).release();
+  return join(CLONE_NEWPID, op.path, op.fd, "pid");
+}
+Result<void> apply(const PrepareTimeNamespace& op, Context& context) {
+  if (op.restore) {
+    context.time_prepared = false;
+    Fd own = CCSAND_TRY(sys::open("/proc/self/ns/time", O_RDONLY));
+    return sys::setns(own.get(), CLONE_NEWTIME, "this process's own time namespace");
+  }
+  CCSAND_TRY(sys::unshare(CLONE_NEWTIME));
+  context.time_prepared = true;
+  std::string text;
+  append_offset(text, "monotonic", op.monotonic_ns);
+  append_offset(text, "boottime", op.boottime_ns);
+  return write_once("/proc/self/timens_offsets", text);
+}
+Result<void> apply(const WriteIdMap& op, Context& context) {
+  FixedText<4096> text;  // the kernel takes one page
+  for (const IdRange& range : op.ranges)
+    text.append_number(range.inside).append(" ").append_number(range.outside).append(" ").append_number(range.count).append("\n");
+  auto done = write_once(of_child(context.child, op.groups ? "gid_map" : "uid_map").c_str(), text.view());
+  if (!done && done.error().code == EPERM) {
+    Error error = done.error();
+    error.hint = "the ranges must lie within what this process may map (user_namespaces(7))";
+    return error;
+  }
+  return done;
+}
+Result<void> apply(const OpenNamespace& op, Context& context) {
+  FixedText<64> file("ns/");
+  std::string_view word = word_of(namespace_names(), op.kind);
+  file.append(word == "mount" ? "mnt" : word);
+  context.put(op.out, CCSAND_TRY(sys::open(of_child(context.child, file.view()).c_str(), O_RDONLY)));
+  return {};
+}
+Result<void> apply(const OpenProcessRoot& op, Context& context) {
+  context.put(op.out, CCSAND_TRY(sys::open(of_child(op.pid, "root").c_str(), O_PATH | O_DIRECTORY)));
+  return {};
+}
+Result<void> apply(const SetHostname& op, Context&) { return sys::sethostname(op.name); }
+Result<void> apply(const SetDomainname& op, Context&) { return sys::setdomainname(op.name); }
+Result<void> apply(const BringUpLoopback&, Context&) { return sys::bring_loopback_up(); }
+
+namespace {
+std::string source(const std::string& path, int fd) { return fd >= 0 ? "descriptor " + number(fd) : quoted(path); }
+}  // namespace
+
+std::string describe(const Clone& op) {
+  return "clone" + also(words_of_bits(namespace_names(), op.namespaces)) + (op.into_cgroup ? " into cgroup" : "") +
+         (op.copies_memory ? " copying memory" : "");
+}
+std::string describe(const Unshare& op) { return "unshare" + also(words_of_bits(namespace_names(), op.namespaces)); }
+std::string describe(const JoinNamespace& op) {
+  return "setns " + words_of_bits(namespace_names(), op.kind) + " of " + source(op.path, op.fd);
+}
+std::string describe(const JoinPidNamespace& op) {
+  return op.restore ? "setns back to this process's own pid namespace"
+                    : "setns pid of " + source(op.path, op.fd) + " for the next child";
+}
+std::string describe(const PrepareTimeNamespace& op) {
+  if (op.restore) return "setns back to this process's own time namespace";
+  std::string text;
+  append_offset(text, "monotonic", op.monotonic_ns);
+  append_offset(text, "boottime", op.boottime_ns);
+  for (char& c : text)
+    if (c == '\n') c = ' ';
+  return "unshare time for the next child: " + text.substr(0, text.size() - 1);
+}
+std::string describe(const WriteIdMap& op) {
+  std::string line = op.groups ? "write gid_map" : "write uid_map";
+  for (const IdRange& range : op.ranges)
+    line += " " + number(range.inside) + ":" + number(range.outside) + ":" + number(range.count);
+  return line;
+}
+std::string describe(const OpenNamespace& op) {
+  return "open " + std::string(word_of(namespace_names(), op.kind)) + " namespace of the child as " + slot_name(op.out);
+}
+std::string describe(const OpenProcessRoot& op) {
+  return "open root of process " + number(op.pid) + " as " + slot_name(op.out);
+}
+std::string describe(const SetHostname& op) { return "sethostname " + quoted(op.name); }
+std::string describe(const SetDomainname& op) { return "setdomainname " + quoted(op.name); }
+std::string describe(const BringUpLoopback&) { return "bring up lo"; }
+
+}  // namespace ccsand

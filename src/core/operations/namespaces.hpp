@@ -1,0 +1,91 @@
+// Operations on namespaces, and on what a new process starts in.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/context.hpp"
+
+namespace ccsand {
+
+// Makes the container's process. In a plan it is the executor that carries it out:
+// the steps of the container's side follow in the child.
+struct Clone {
+  std::uint64_t namespaces = 0;  // CLONE_NEW*
+  bool into_cgroup = false;      // CLONE_INTO_CGROUP, where the cgroup is a v2 one (Linux 5.7)
+  bool copies_memory = false;    // a plain fork: Lua, or a time namespace, is to follow in the child
+};
+struct Unshare {
+  std::uint64_t namespaces = 0;
+};
+// setns(2): by descriptor (`fd` >= 0), else by path.
+struct JoinNamespace {
+  std::uint64_t kind = 0;  // CLONE_NEW*; several where `fd` is a pidfd
+  std::string path;
+  int fd = -1;
+};
+// The pid namespace that this process's next children are born in; undone with `restore`.
+struct JoinPidNamespace {
+  std::string path;
+  int fd = -1;
+  bool restore = false;
+};
+// The time namespace of the next child: unshare(2) and its offsets (Linux 5.6);
+// undone with `restore`. Its own file says more: time_namespaces(7).
+struct PrepareTimeNamespace {
+  std::int64_t monotonic_ns = 0, boottime_ns = 0;
+  bool restore = false;
+};
+struct IdRange {
+  std::uint32_t inside = 0, outside = 0, count = 0;
+};
+// Writes uid_map or gid_map of the child, from the host's side: user_namespaces(7).
+struct WriteIdMap {
+  bool groups = false;
+  std::vector<IdRange> ranges;
+};
+// A descriptor of the child's namespace.
+struct OpenNamespace {
+  std::uint64_t kind = 0;
+  Slot out = kNoSlot;
+};
+// A descriptor of the root directory of another process.
+struct OpenProcessRoot {
+  pid_t pid = 0;
+  Slot out = kNoSlot;
+};
+struct SetHostname {
+  std::string name;
+};
+struct SetDomainname {
+  std::string name;
+};
+struct BringUpLoopback {};
+
+Result<void> apply(const Clone& op, Context& context);
+Result<void> apply(const Unshare& op, Context& context);
+Result<void> apply(const JoinNamespace& op, Context& context);
+Result<void> apply(const JoinPidNamespace& op, Context& context);
+Result<void> apply(const PrepareTimeNamespace& op, Context& context);
+Result<void> apply(const WriteIdMap& op, Context& context);
+Result<void> apply(const OpenNamespace& op, Context& context);
+Result<void> apply(const OpenProcessRoot& op, Context& context);
+Result<void> apply(const SetHostname& op, Context& context);
+Result<void> apply(const SetDomainname& op, Context& context);
+Result<void> apply(const BringUpLoopback& op, Context& context);
+
+std::string describe(const Clone& op);
+std::string describe(const Unshare& op);
+std::string describe(const JoinNamespace& op);
+std::string describe(const JoinPidNamespace& op);
+std::string describe(const PrepareTimeNamespace& op);
+std::string describe(const WriteIdMap& op);
+std::string describe(const OpenNamespace& op);
+std::string describe(const OpenProcessRoot& op);
+std::string describe(const SetHostname& op);
+std::string describe(const SetDomainname& op);
+std::string describe(const BringUpLoopback& op);
+
+}  // namespace ccsand

@@ -1,0 +1,189 @@
+// A process's attributes, descriptors and execution. What the container's side
+// runs allocates nothing.
+#include "core/operations/process.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/prctl.h>
+
+#include <cerrno>
+
+#include "core/names.hpp"
+#include "core/operations/describe.hpp"
+#include "sys/device.hpp"
+#include "sys/file.hpp"
+#include "sys/kernel_abi.hpp"
+#include "sys/process.hpp"
+
+namespace ccsand {
+
+Result<void> apply(const SetResourceLimit& op, Context& context) {
+  rlimit64 limit = {op.soft, op.hard};
+  auto done = sys::prlimit(context.child, op.resource, limit, word_of(resource_names(), static_cast<std::uint64_t>(op.resource)));
+  if (!done && done.error().code == EPERM) {
+    Error error = done.error();
+    error.hint = "a hard limit above the caller's own cannot be set in a user namespace; raise ccsand's own limit first";
+    return error;
+  }
+  return done;
+}
+Result<void> apply(const SetNice& op, Context& context) { return sys::setpriority(0 /* PRIO_PROCESS */, context.child, op.nice); }
+Result<void> apply(const SetScheduler& op, Context& context) { return sys::sched_setscheduler(context.child, op.policy, op.priority); }
+Result<void> apply(const SetAffinity& op, Context& context) {
+  cpu_set_t cpus;
+  CPU_ZERO(&cpus);
+  for (int cpu : op.cpus) CPU_SET(static_cast<std::size_t>(cpu), &cpus);
+  return sys::sched_setaffinity(context.child, cpus);
+}
+Result<void> apply(const SetIoPriority& op, Context& context) {
+  return sys::ioprio_set(1 /* IOPRIO_WHO_PROCESS */, context.child, op.io_class << 13 | op.level);
+}
+Result<void> apply(const SetOomScoreAdj& op, Context& context) {
+  FixedText<64> path("/proc/");
+  if (context.child != 0) path.append_number(context.child);
+  else path.append("self");
+  path.append("/oom_score_adj");
+  Fd file = CCSAND_TRY(sys::open(path.c_str(), O_WRONLY));
+  FixedText<16> text;
+  text.append_number(op.value);
+  return sys::write_all(file.get(), text.view(), path.view());
+}
+Result<void> apply(const SetPersonality& op, Context&) { return sys::personality(op.persona); }
+Result<void> apply(const SetUmask& op, Context&) {
+  (void)sys::umask(op.mask);  // cannot fail: umask(2)
+  return {};
+}
+Result<void> apply(const SetParentDeathSignal& op, Context& context) {
+  CCSAND_TRY(sys::prctl(PR_SET_PDEATHSIG, static_cast<unsigned long>(op.signal), 0, 0, "PR_SET_PDEATHSIG"));
+  if (!op.check_parent) return {};
+  // The parent may have died before the call above: nobody would tell us then.
+  pollfd parent = {context.supervisor_pidfd, POLLIN, 0};
+  if (CCSAND_TRY(sys::poll(&parent, 1, 0)) > 0) sys::exit_group(125);
+  return {};
+}
+Result<void> apply(const SetDumpable& op, Context&) {
+  return sys::prctl(PR_SET_DUMPABLE, op.dumpable ? 1 : 0, 0, 0, "PR_SET_DUMPABLE");
+}
+Result<void> apply(const SetChildSubreaper& op, Context&) {
+  return sys::prctl(PR_SET_CHILD_SUBREAPER, op.subreaper ? 1 : 0, 0, 0, "PR_SET_CHILD_SUBREAPER");
+}
+Result<void> apply(const SetProcessName& op, Context&) {
+  return sys::prctl(PR_SET_NAME, reinterpret_cast<unsigned long>(op.name.c_str()), 0, 0, "PR_SET_NAME");
+}
+Result<void> apply(const StartSession&, Context&) { return sys::setsid(); }
+Result<void> apply(const ResetSignals&, Context&) {
+  sys::reset_signals();
+  return {};
+}
+Result<void> apply(const Redirect& op, Context& context) {
+  if (op.slot != kNoSlot) {
+    for (int to = 0; to < 3; ++to) CCSAND_TRY(sys::dup3(context.fd(op.slot), to, 0));
+    return {};
+  }
+  // First out of the way of each other, then to their places.
+  int lifted[32];
+  std::size_t count = op.pairs.size();
+  if (count > 32) return make_error(E2BIG, "redirect", "", "more than 32 descriptors");
+  for (std::size_t i = 0; i < count; ++i) lifted[i] = CCSAND_TRY(sys::dup_cloexec(op.pairs[i].first)).release();
+  for (std::size_t i = 0; i < count; ++i) CCSAND_TRY(sys::dup3(lifted[i], op.pairs[i].second, 0));
+  for (std::size_t i = 0; i < count; ++i) {
+    bool is_target = false;
+    for (const auto& pair : op.pairs) is_target = is_target || pair.second == lifted[i];
+    if (!is_target) Fd closing(lifted[i]);
+  }
+  return {};
+}
+Result<void> apply(const CloseDescriptors& op, Context&) {
+  unsigned first = op.first;
+  for (int kept : op.keep) {
+    auto fd = static_cast<unsigned>(kept);
+    if (fd > first) CCSAND_TRY(sys::close_range(first, fd - 1, CLOSE_RANGE_CLOEXEC));
+    if (fd >= first) first = fd + 1;
+  }
+  return sys::close_range(first, ~0U, CLOSE_RANGE_CLOEXEC);
+}
+Result<void> apply(const OpenTerminal& op, Context& context) {
+  const auto in_root = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+  Fd master = CCSAND_TRY(sys::openat2(context.fd(op.root), "dev/pts/ptmx", O_RDWR | O_NOCTTY, 0, in_root));
+  CCSAND_TRY(sys::unlock_terminal(master.get()));
+  Fd terminal = CCSAND_TRY(sys::open_terminal_peer(master.get()));
+  CCSAND_TRY(sys::set_controlling_terminal(terminal.get()));
+  for (int to = 0; to < 3; ++to) CCSAND_TRY(sys::dup3(terminal.get(), to, 0));
+  // The command's user owns it, as a login would have it.
+  CCSAND_TRY(sys::fchownat(terminal.get(), "", context.identity.uid, static_cast<gid_t>(-1), AT_EMPTY_PATH));
+  *context.child_terminal = master.get();
+  context.put(op.master, std::move(master));
+  return {};
+}
+Result<void> apply(const ReceiveTerminal& op, Context& context) {
+  context.put(op.master, CCSAND_TRY(sys::pidfd_getfd(context.child_pidfd, *context.child_terminal)));
+  return {};
+}
+
+ExecImage make_image(const Exec& op, const Identity& identity) {
+  ExecImage image;
+  image.text.reserve(op.argv.size() + op.env.size() + 1);
+  for (const std::string& word : op.argv) image.text.push_back(word);
+  for (const std::string& entry : op.env) image.text.push_back(entry);
+  if (op.home_from_identity)
+    image.text.push_back("HOME=" + (!identity.home.empty() ? identity.home : identity.uid == 0 ? "/root" : "/"));
+  for (std::size_t i = 0; i < image.text.size(); ++i)
+    (i < op.argv.size() ? image.argv : image.envp).push_back(image.text[i].c_str());
+  image.argv.push_back(nullptr);
+  image.envp.push_back(nullptr);
+  if (op.argv.empty() || op.fd >= 0 || op.slot != kNoSlot) return image;
+  if (op.argv[0].find('/') != std::string::npos || op.path.empty()) {
+    image.paths.push_back(op.argv[0]);
+    return image;
+  }
+  for (std::string_view rest = op.path;;) {
+    std::size_t colon = rest.find(':');
+    std::string_view directory = rest.substr(0, colon);
+    image.paths.push_back(std::string(directory.empty() ? "." : directory) + "/" + op.argv[0]);
+    if (colon == std::string_view::npos) break;
+    rest.remove_prefix(colon + 1);
+  }
+  return image;
+}
+
+namespace {
+Result<void> exec_image(const ExecImage& image) {
+  Error first;
+  for (const std::string& path : image.paths) {
+    auto done = sys::execve(path.c_str(), image.argv.data(), image.envp.data());
+    const Error& error = done.error();
+    // As a shell searches: what is missing is passed over, what may not be executed
+    // is remembered, and everything else ends the search.
+    bool missing = error.code == ENOENT || error.code == ENOTDIR;
+    if (first.code == 0 || (!missing && (first.code == ENOENT || first.code == ENOTDIR))) first = error;
+    if (!missing && error.code != EACCES) break;
+  }
+  if (first.code == ENOENT || first.code == ENOTDIR) {
+    first.subject.clear();
+    first.subject.append("'").append(image.argv[0]).append("'");
+    first.exit_status = 127;
+    first.hint = "the command, or the interpreter or loader that it names, does not exist in the container";
+    return first;
+  }
+  first.exit_status = 126;
+  if (first.code == EACCES) {
+    first.hint = "the file is not executable for this user, or lies on a noexec mount";
+  } else if (first.code == ENOEXEC) {
+    first.hint = "not a program for this machine, or a script without a '#!' line";
+  }
+  return first;
+}
+}  // namespace
+
+Result<void> apply(const Exec& op, Context& context) {
+  int fd = op.slot != kNoSlot ? context.fd(op.slot) : op.fd;
+  if (!context.exec.argv.empty()) {
+    if (fd < 0) return exec_image(context.exec);
+    return sys::execveat(fd, "", context.exec.argv.data(), context.exec.envp.data(), AT_EMPTY_PATH);
+  }
+  ExecImage image = make_image(op, context.identity);  // as a primitive: this process may allocate
+  if (fd < 0) return exec_image(image);
+  return sys::execveat(fd, "", image.argv.data(), image.envp.data(), AT_EMPTY_PATH);
+}
+
+}  // namespace ccsand

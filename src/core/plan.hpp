@@ -1,0 +1,43 @@
+// A plan: the ordered operations that assemble one container, each with the side
+// that performs it. It is made without touching the kernel.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/operation.hpp"
+
+namespace ccsand {
+
+enum class Side { host, container };
+
+struct Step {
+  Side side;
+  Operation operation;
+};
+
+class Plan {
+ public:
+  template <typename Op>
+  void host(Op operation) { steps_.push_back({Side::host, std::move(operation)}); }
+  template <typename Op>
+  void container(Op operation) { steps_.push_back({Side::container, std::move(operation)}); }
+  Slot new_slot() { return slots_++; }
+  void set_terminal(Slot slot) { terminal_ = slot; }
+
+  [[nodiscard]] const std::vector<Step>& steps() const { return steps_; }
+  [[nodiscard]] int slots() const { return slots_; }
+  [[nodiscard]] Slot terminal() const { return terminal_; }      // where the pty's master will be
+  [[nodiscard]] std::size_t clone_step() const;  // steps().size() where there is none
+
+  // One line a step: " 9 container  mount proc on '/proc'".
+  [[nodiscard]] std::string line(std::size_t index) const;
+  [[nodiscard]] std::string text() const;
+
+ private:
+  std::vector<Step> steps_;
+  int slots_ = 0;
+  Slot terminal_ = kNoSlot;
+};
+
+}  // namespace ccsand

@@ -1,0 +1,256 @@
+// Supervision: one loop of poll over all that runs in this process.
+#include "core/running.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+
+#include "core/signals.hpp"
+#include "core/state.hpp"
+#include "sys/device.hpp"
+#include "sys/file.hpp"
+#include "sys/kernel_abi.hpp"
+#include "sys/process.hpp"
+
+namespace ccsand {
+
+namespace {
+std::vector<Running*> all_running;
+}
+
+std::int64_t monotonic_ns() {
+  timespec time = {};
+  (void)clock_gettime(CLOCK_MONOTONIC, &time);  // cannot fail for this clock
+  return time.tv_sec * 1'000'000'000L + time.tv_nsec;
+}
+
+// ---- the start
+
+Result<void> Running::open_streams(ContainerSpec& spec) {
+  auto give = [&](Fd child_end, int number) {
+    spec.redirects.emplace_back(child_end.get(), number);
+    child_ends_.push_back(std::move(child_end));
+  };
+  if (options_.stdin_text) {
+    sys::Pipe pipe = CCSAND_TRY(sys::pipe2(0));
+    input_ = std::move(pipe.write);
+    (void)fcntl(input_.get(), F_SETFL, O_WRONLY | O_NONBLOCK);  // our own new pipe
+    give(std::move(pipe.read), 0);
+  } else if (options_.stdin_null) {
+    give(CCSAND_TRY(sys::open("/dev/null", O_RDONLY)), 0);
+  }
+  for (int i = 0; i < 2; ++i) {
+    if (!(i == 0 ? options_.capture_stdout : options_.capture_stderr)) continue;
+    sys::Pipe pipe = CCSAND_TRY(sys::pipe2(0));
+    (void)fcntl(pipe.read.get(), F_SETFL, O_RDONLY | O_NONBLOCK);  // our own new pipe
+    outputs_[i] = {std::move(pipe.read), i == 0 ? &result_.out : &result_.err, i == 0 ? &result_.out_cut : &result_.err_cut};
+    give(std::move(pipe.write), 1 + i);
+  }
+  return {};
+}
+
+Result<void> Running::begin() {
+  started_ns_ = monotonic_ns();
+  LaunchOptions launch_options;
+  launch_options.trace = options_.trace;
+  auto launched = launch(plan_, launch_options);
+  child_ends_.clear();
+  if (!launched) return launched.error();
+  launched_ = std::move(*launched);
+  all_running.push_back(this);
+  if (plan_.terminal() != kNoSlot) relay_ = CCSAND_TRY(TerminalRelay::create(launched_.context.take(plan_.terminal())));
+  return {};
+}
+
+Result<std::unique_ptr<Running>> Running::start(const ContainerSpec& spec, const RunOptions& options) {
+  std::unique_ptr<Running> running(new Running);
+  running->options_ = options;
+  ContainerSpec wired = spec;
+  CCSAND_TRY(running->open_streams(wired));
+  // Without a pid namespace of its own, only a cgroup finds all of its processes.
+  running->own_pid_namespace_ = wired.pid.kind == NamespaceChoice::fresh;
+  if (!running->own_pid_namespace_) wired.cgroup_wanted = true;
+  running->plan_ = compile(wired);
+  CCSAND_TRY(running->begin());
+  return running;
+}
+Result<std::unique_ptr<Running>> Running::exec(Running& target, const ContainerSpec& spec, const RunOptions& options) {
+  if (target.ended_) return make_error(ESRCH, "exec", "", "the container has ended");
+  std::unique_ptr<Running> running(new Running);
+  running->options_ = options;
+  ContainerSpec wired = spec;
+  CCSAND_TRY(running->open_streams(wired));
+  running->own_pid_namespace_ = false;  // it is no pid 1: signals reach it as they are
+  running->is_guest_ = true;
+  running->plan_ = compile_exec(wired, target.pid(), target.pidfd(), target.cgroup());
+  CCSAND_TRY(running->begin());
+  return running;
+}
+
+Running::~Running() {
+  if (launched_.pidfd.open() && !ended_) {
+    (void)sys::pidfd_send_signal(launched_.pidfd.get(), SIGKILL);  // it may have ended just now
+    collect();
+  }
+  all_running.erase(std::remove(all_running.begin(), all_running.end(), this), all_running.end());
+}
+
+// ---- the loop
+
+void Running::read_output(Output& output) {
+  char part[65536];
+  for (;;) {
+    auto size = sys::read(output.fd.get(), &part[0], sizeof part, "output of the container");
+    if (!size && size.error().code == EAGAIN) return;
+    if (!size || *size == 0) return output.fd.close();
+    std::size_t room = options_.output_limit - std::min<std::uint64_t>(options_.output_limit, output.text->size());
+    output.text->append(&part[0], std::min(room, *size));
+    if (*size > room) *output.cut = true;
+    if (*size < sizeof part) return;
+  }
+}
+void Running::write_input() {
+  const std::string& text = *options_.stdin_text;
+  while (input_sent_ < text.size()) {
+    auto size = sys::write(input_.get(), text.data() + input_sent_, text.size() - input_sent_, "input of the container");
+    if (!size && size.error().code == EAGAIN) return;
+    if (!size) break;  // EPIPE: it does not want to read any more
+    input_sent_ += *size;
+  }
+  input_.close();
+}
+
+void Running::pass_on(int signal) {
+  if (signal == SIGWINCH && relay_) return relay_->follow_size();
+  if (signal == SIGWINCH) return;
+  // The kernel keeps signals without a handler from pid 1; outside, they would have ended it.
+  if (own_pid_namespace_ && ends_by_default(signal) && !has_handler_or_ignores(launched_.pid, signal)) {
+    asked_signal_ = signal;
+    signal = SIGKILL;
+  }
+  (void)sys::pidfd_send_signal(launched_.pidfd.get(), signal);  // it may have ended just now
+}
+
+Result<void> Running::pump(std::int64_t deadline_ns, Running& target) {
+  std::vector<pollfd> polls;
+  std::int64_t next = deadline_ns;
+  auto earliest = [&next](std::int64_t time) { next = next < 0 ? time : std::min(next, time); };
+  for (Running* one : all_running) {
+    if (one->ended_) continue;
+    if (one->options_.timeout_ns >= 0 && !one->timed_out_) earliest(one->started_ns_ + one->options_.timeout_ns);
+    polls.push_back({one->launched_.pidfd.get(), POLLIN, 0});
+    polls.push_back({one->outputs_[0].fd.get(), POLLIN, 0});
+    polls.push_back({one->outputs_[1].fd.get(), POLLIN, 0});
+    polls.push_back({one->input_.get(), POLLOUT, 0});
+    pollfd terminal[3] = {{-1, 0, 0}, {-1, 0, 0}, {-1, 0, 0}};
+    if (one->relay_) one->relay_->add_polls(terminal);
+    polls.insert(polls.end(), &terminal[0], &terminal[3]);
+  }
+  SignalWatch* watch = SignalWatch::current();
+  polls.push_back({watch != nullptr ? watch->fd() : -1, POLLIN, 0});
+  std::int64_t left = next < 0 ? -1 : std::max<std::int64_t>(0, next - monotonic_ns());
+  int milliseconds = left < 0 ? -1 : static_cast<int>(std::min<std::int64_t>((left + 999'999) / 1'000'000, 1'000'000));
+  CCSAND_TRY(sys::poll(polls.data(), polls.size(), milliseconds));
+
+  if (watch != nullptr && polls.back().revents != 0)
+    for (int signal = watch->next(); signal != 0; signal = watch->next()) target.pass_on(signal);
+  std::vector<Running*> present = all_running;
+  std::size_t at = 0;
+  for (Running* one : present) {
+    if (one->ended_) continue;
+    const pollfd* own = &polls[at];
+    at += 7;
+    for (int i = 0; i < 2; ++i)
+      if (own[1 + i].revents != 0) one->read_output(one->outputs_[i]);
+    if (own[3].revents != 0) one->write_input();
+    if (one->relay_) one->relay_->handle({own[4], own[5], own[6]});
+    if (own[0].revents != 0) {
+      one->collect();
+      continue;
+    }
+    if (one->options_.timeout_ns >= 0 && !one->timed_out_ && monotonic_ns() >= one->started_ns_ + one->options_.timeout_ns) {
+      one->timed_out_ = true;
+      (void)one->kill(SIGKILL);  // it may have ended just now
+    }
+  }
+  return {};
+}
+
+Result<bool> Running::wait(std::int64_t deadline_ns) {
+  while (!ended_) {
+    if (deadline_ns >= 0 && monotonic_ns() >= deadline_ns) return false;
+    CCSAND_TRY(pump(deadline_ns, *this));
+  }
+  return true;
+}
+
+// ---- the end
+
+void Running::collect() {
+  auto status = sys::waitid(P_PIDFD, launched_.pidfd.get(), WEXITED);
+  result_.wall_ns = monotonic_ns() - started_ns_;
+  ended_ = true;
+  forget_process(launched_.pid);
+  if (status) {
+    bool exited = status->code == CLD_EXITED;
+    result_.signal = exited ? 0 : status->status;
+    result_.status = exited ? status->status : 128 + status->status;
+    result_.reason = exited ? "exited" : "signalled";
+    auto micros = [](const timeval& time) { return time.tv_sec * 1'000'000L + time.tv_usec; };
+    result_.user_us = micros(status->usage.ru_utime);
+    result_.system_us = micros(status->usage.ru_stime);
+    result_.max_rss = static_cast<std::uint64_t>(status->usage.ru_maxrss) * 1024;
+  }
+  finish();
+}
+
+void Running::finish() {
+  Context& context = launched_.context;
+  if (asked_signal_ != 0 && result_.signal == SIGKILL) {
+    result_.signal = asked_signal_;
+    result_.status = 128 + asked_signal_;
+  }
+  if (context.cgroup) {
+    if (!own_pid_namespace_) (void)context.cgroup->kill();  // what it left running; remove() waits for their end
+    if (auto stats = context.cgroup->stats()) result_.cgroup = *stats;
+    if (result_.cgroup && result_.cgroup->oom_kills.value_or(0) > 0 && result_.status != 0) result_.reason = "oom";
+    (void)context.cgroup->remove();  // what cannot be removed now is swept by the next start
+    context.cgroup.reset();
+  }
+  if (timed_out_) result_.reason = "timeout";
+  for (Output& output : outputs_)
+    if (output.fd.open()) read_output(output), output.fd.close();
+  input_.close();
+  if (relay_) relay_->drain();
+  relay_.reset();
+  context.close_all();
+}
+
+Result<void> Running::kill(int signal) {
+  if (ended_) return {};
+  if (signal == SIGKILL && launched_.context.cgroup && !own_pid_namespace_) return launched_.context.cgroup->kill();
+  auto done = sys::pidfd_send_signal(launched_.pidfd.get(), signal);
+  if (!done && done.error().code == ESRCH) return {};
+  return done;
+}
+
+namespace {
+Error no_cgroup(const char* operation) {
+  return make_error(ENOTSUP, operation, "", "the container has no cgroup", "give it limits, or cgroup = true");
+}
+}  // namespace
+
+Result<void> Running::freeze() { return launched_.context.cgroup ? launched_.context.cgroup->freeze() : no_cgroup("freeze"); }
+Result<void> Running::thaw() { return launched_.context.cgroup ? launched_.context.cgroup->thaw() : no_cgroup("thaw"); }
+Result<CgroupStats> Running::stats() const {
+  if (!launched_.context.cgroup) return no_cgroup("stats");
+  return launched_.context.cgroup->stats();
+}
+
+}  // namespace ccsand

@@ -1,0 +1,101 @@
+// A container that runs: its supervision from exec to the result.
+#pragma once
+
+#include <csignal>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/cgroup.hpp"
+#include "core/container_spec.hpp"
+#include "core/executor.hpp"
+#include "core/terminal_relay.hpp"
+
+namespace ccsand {
+
+struct RunOptions {
+  std::int64_t timeout_ns = -1;             // SIGKILL after it; -1 is no limit
+  bool capture_stdout = false, capture_stderr = false;
+  std::uint64_t output_limit = 64U << 20;   // bytes kept of each; what is beyond is read and dropped
+  std::optional<std::string> stdin_text;    // fed through a pipe; else stdin is the caller's
+  bool stdin_null = false;
+  bool foreground = false;                  // signals that ccsand gets are passed on to it
+  bool trace = false;
+};
+
+struct RunResult {
+  int status = 0;                  // 0 to 255, or 128 + signal
+  int signal = 0;
+  const char* reason = "exited";   // exited, signalled, timeout, oom
+  std::string out, err;
+  bool out_cut = false, err_cut = false;  // beyond output_limit
+  std::int64_t wall_ns = 0, user_us = 0, system_us = 0;
+  std::uint64_t max_rss = 0;       // bytes, of the command and the children it waited for
+  std::optional<CgroupStats> cgroup;
+};
+
+class Running {
+ public:
+  // Starts the container; returns when its command has been exec'd.
+  static Result<std::unique_ptr<Running>> start(const ContainerSpec& spec, const RunOptions& options);
+  // Another command in a running container: its namespaces and its cgroup, the
+  // credentials and attributes of `spec`.
+  static Result<std::unique_ptr<Running>> exec(Running& target, const ContainerSpec& spec, const RunOptions& options);
+  ~Running();  // kills it and removes what it left
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+
+  // Waits until it has ended, `deadline_ns` (CLOCK_MONOTONIC, -1 for none) has passed,
+  // or a signal for ccsand itself came in: true where it has ended. Meanwhile output
+  // of every running container is read, and time-outs are kept.
+  Result<bool> wait(std::int64_t deadline_ns);
+  [[nodiscard]] bool ended() const { return ended_; }
+  [[nodiscard]] const RunResult& result() const { return result_; }
+
+  Result<void> kill(int signal);
+  Result<void> freeze();
+  Result<void> thaw();
+  [[nodiscard]] Result<CgroupStats> stats() const;
+  [[nodiscard]] pid_t pid() const { return launched_.pid; }
+  [[nodiscard]] int pidfd() const { return launched_.pidfd.get(); }
+  [[nodiscard]] const Cgroup* cgroup() const { return launched_.context.cgroup.get(); }
+  [[nodiscard]] const std::vector<std::int64_t>& trace_ns() const { return launched_.trace_ns; }
+  [[nodiscard]] const Plan& plan() const { return plan_; }
+
+ private:
+  struct Output {
+    Fd fd;
+    std::string* text = nullptr;
+    bool* cut = nullptr;
+  };
+  Running() = default;
+  Result<void> open_streams(ContainerSpec& spec);
+  Result<void> begin();
+  static Result<void> pump(std::int64_t deadline_ns, Running& target);
+  void read_output(Output& output);
+  void write_input();
+  void pass_on(int signal);
+  void collect();
+  void finish();
+
+  Plan plan_;
+  RunOptions options_;
+  Launched launched_;
+  RunResult result_;
+  std::vector<Fd> child_ends_;   // closed when the child has them
+  Output outputs_[2];
+  Fd input_;
+  std::size_t input_sent_ = 0;
+  std::unique_ptr<TerminalRelay> relay_;
+  std::int64_t started_ns_ = 0;
+  bool ended_ = false;
+  bool timed_out_ = false;
+  bool own_pid_namespace_ = true;
+  bool is_guest_ = false;        // a further command in another's container
+  int asked_signal_ = 0;         // a signal that pid 1 would have ignored: it was killed for it
+};
+
+std::int64_t monotonic_ns();
+
+}  // namespace ccsand

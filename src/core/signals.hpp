@@ -1,0 +1,37 @@
+// Signals that ccsand gets while a container runs in front of it.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+
+#include "ccsand/fd.hpp"
+#include "ccsand/result.hpp"
+
+namespace ccsand {
+
+// While one lives, signals meant for the container are blocked and read from a
+// descriptor. The one in force is current().
+class SignalWatch {
+ public:
+  static Result<void> begin(SignalWatch& watch);
+  SignalWatch() = default;
+  ~SignalWatch();
+  SignalWatch(const SignalWatch&) = delete;
+  SignalWatch& operator=(const SignalWatch&) = delete;
+  static SignalWatch* current();
+
+  [[nodiscard]] int fd() const { return fd_.get(); }
+  int next();  // 0 where there is none
+
+ private:
+  Fd fd_;
+  std::uint64_t mask_before_ = 0;
+};
+
+// Whether the default action of a signal ends a process.
+bool ends_by_default(int signal);
+// Whether a process catches or ignores it (/proc/PID/status); false where that cannot be read.
+bool has_handler_or_ignores(pid_t pid, int signal);
+
+}  // namespace ccsand
