@@ -115,15 +115,16 @@ class Options {
   std::string mistake_;
 };
 
+const option kFetchOptions[] = {{"url", required_argument, nullptr, 'u'},
+                                {"max-bytes", required_argument, nullptr, 'b'},
+                                {"connect-timeout", required_argument, nullptr, 'c'},
+                                {"stall-timeout", required_argument, nullptr, 's'},
+                                {"insecure-http", no_argument, nullptr, 'i'},
+                                {"progress", no_argument, nullptr, 'p'},
+                                {nullptr, 0, nullptr, 0}};
+
 int run_fetch(int argc, char** argv) {
-  static const option kOptions[] = {{"url", required_argument, nullptr, 'u'},
-                                    {"max-bytes", required_argument, nullptr, 'b'},
-                                    {"connect-timeout", required_argument, nullptr, 'c'},
-                                    {"stall-timeout", required_argument, nullptr, 's'},
-                                    {"insecure-http", no_argument, nullptr, 'i'},
-                                    {"progress", no_argument, nullptr, 'p'},
-                                    {nullptr, 0, nullptr, 0}};
-  Options options(argc, argv, &kOptions[0]);
+  Options options(argc, argv, &kFetchOptions[0]);
   imagetool::FetchRequest request;
   auto seconds = [&](const char* name, long& into) {
     std::uint64_t number = 0;
@@ -131,26 +132,13 @@ int run_fetch(int argc, char** argv) {
   };
   for (int letter = 0; (letter = options.next()) != -1;) {
     switch (letter) {
-      case 'u':
-        request.url = optarg;
-        break;
-      case 'b':
-        (void)options.number("--max-bytes", 1, kMaxBytes, request.max_bytes);
-        break;  // kept as mistake
-      case 'c':
-        seconds("--connect-timeout", request.connect_timeout);
-        break;
-      case 's':
-        seconds("--stall-timeout", request.stall_timeout);
-        break;
-      case 'i':
-        request.insecure_http = true;
-        break;
-      case 'p':
-        request.progress = true;
-        break;
-      default:
-        options.unknown();
+      case 'u': request.url = optarg; break;
+      case 'b': (void)options.number("--max-bytes", 1, kMaxBytes, request.max_bytes); break;  // noted
+      case 'c': seconds("--connect-timeout", request.connect_timeout); break;
+      case 's': seconds("--stall-timeout", request.stall_timeout); break;
+      case 'i': request.insecure_http = true; break;
+      case 'p': request.progress = true; break;
+      default: options.unknown();
     }
   }
   if (std::string mistake = options.mistake(); !mistake.empty()) return usage_error(mistake);
