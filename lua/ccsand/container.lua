@@ -5,6 +5,7 @@ local core = require "ccsand.core"
 local container = {}
 local Container, Running = {}, {}
 local tables = setmetatable({}, { __mode = "k" })  -- container -> its table, never handed out
+local places = setmetatable({}, { __mode = "k" })  -- container -> the recipe's line that made it
 local handles = setmetatable({}, { __mode = "k" }) -- running container -> { handle, table }
 
 local function copy(value)
@@ -47,17 +48,24 @@ local function with_command(spec, command)
   return spec
 end
 
-local function make(spec)
-  local self = setmetatable({}, Container)
-  tables[self] = spec
-  return self
+-- Calls f; an error that names no line of the recipe gets that of the container.
+local function at_place(self, f, ...)
+  local function finish(good, ...)
+    if good then return ... end
+    local problem, place = (...), places[self]
+    if place and type(problem) == "table" and problem.where == "" then problem.where = place end
+    if place and type(problem) == "string" and not problem:find("^[^\n]-:%d+: ") then problem = place .. ": " .. problem end
+    error(problem, 0)
+  end
+  return finish(pcall(f, ...))
 end
 
 --- Makes a container. Raises where the table makes no sense.
 function container.new(spec)
   if type(spec) ~= "table" then error("container: takes a table, got " .. type(spec), 2) end
-  local self = make(copy(spec))
-  core.check(resolved(tables[self], "plan"))
+  local self = setmetatable({}, Container)
+  tables[self], places[self] = copy(spec), core.caller()
+  at_place(self, function() core.check(resolved(tables[self], "plan")) end)
   return self
 end
 
@@ -81,8 +89,24 @@ function Container:with(changes)
   return container.new(spec)
 end
 
-function Container:check() return core.check(resolved(of(self, "check"), "plan")) or true end
-function Container:plan() return core.plan(resolved(of(self, "plan"), "plan")) end
+function Container:check()
+  local spec = of(self, "check")
+  at_place(self, function() core.check(resolved(spec, "plan")) end)
+  return true
+end
+function Container:plan()
+  local spec = of(self, "plan")
+  return at_place(self, function() return core.plan(resolved(spec, "plan")) end)
+end
+
+-- What starts a container: resolved, with the command, and its errors placed.
+local function launch(self, method, command, start, options)
+  local spec = of(self, method)
+  return at_place(self, function()
+    spec = with_command(resolved(spec), command)
+    return start(spec, options)
+  end), spec
+end
 
 local function exited(spec, result)
   if spec.exited then spec.exited(result) end
@@ -91,9 +115,9 @@ end
 
 --- Runs the container on the caller's terminal and streams, to its end.
 function Container:run(command, options)
-  local spec = with_command(resolved(of(self, "run")), command)
   options = options or {}
-  local handle = core.run(spec, { foreground = true, trace = options.trace, stdin = options.stdin })
+  local handle, spec = launch(self, "run", command, core.run,
+    { foreground = true, trace = options.trace, stdin = options.stdin })
   local result = handle:wait()
   if options.trace then io.stderr:write(handle:trace()) end
   return exited(spec, result)
@@ -101,17 +125,18 @@ end
 
 --- Runs the container to its end and returns what it printed in the result.
 function Container:capture(command, options)
-  local spec = with_command(resolved(of(self, "capture")), command)
   options = options or {}
-  local handle = core.start(spec, { capture = true, stdin = options.stdin, stdin_null = options.stdin == nil })
+  local handle, spec = launch(self, "capture", command, core.start, {
+    capture = true, stdin = options.stdin, stdin_file = options.stdin_file, stdout_file = options.stdout_file,
+    stdin_null = options.stdin == nil and options.stdin_file == nil,
+  })
   return exited(spec, handle:wait())
 end
 
 --- Starts the container and returns it running.
 function Container:start(command, options)
-  local spec = with_command(resolved(of(self, "start")), command)
   options = options or {}
-  local handle = core.start(spec, {
+  local handle, spec = launch(self, "start", command, core.start, {
     capture = options.capture, stdin = options.stdin,
     stdin_null = options.stdin == nil and not options.inherit_stdin,
   })

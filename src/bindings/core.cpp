@@ -63,6 +63,8 @@ Result<void> read_start_options(lua_State* L, int index, ContainerRequest& reque
   CCSAND_TRY(table.boolean("trace", options.trace));
   CCSAND_TRY(table.boolean("stdin_null", null));
   options.stdin_null = null;
+  CCSAND_TRY(table.text("stdin_file", options.stdin_file));
+  if (CCSAND_TRY(table.text("stdout_file", options.stdout_file))) options.capture_stdout = false;
   int at = table.push("stdin");
   if (lua_type(L, at) == LUA_TSTRING) {
     std::size_t size = 0;
@@ -186,6 +188,13 @@ Result<int> is_terminal_body(lua_State* L) {
   return 1;
 }
 
+Result<int> caller_body(lua_State* L) {
+  std::string position = caller_position(L);
+  if (position.empty()) return 0;
+  push_text(L, position);
+  return 1;
+}
+
 constexpr Function kMethods[] = {{"wait", binding<wait_body>},     {"kill", binding<kill_body>},
                                  {"freeze", binding<freeze_body>}, {"thaw", binding<thaw_body>},
                                  {"stats", binding<stats_body>},   {"pid", binding<pid_body>},
@@ -194,6 +203,7 @@ constexpr Function kFunctions[] = {{"check", binding<check_body>},
                                    {"plan", binding<plan_body>},
                                    {"start", binding<start_body>},
                                    {"run", binding<run_body>},
+                                   {"caller", binding<caller_body>},
                                    {"is_terminal", binding<is_terminal_body>}};
 }  // namespace
 

@@ -65,6 +65,8 @@ void add_searcher(lua_State* L) {
   lua_getfield(L, -1, "preload");
   lua_pushcfunction(L, open_core);
   lua_setfield(L, -2, "ccsand.core");
+  lua_pushcfunction(L, open_store);
+  lua_setfield(L, -2, "ccsand.store");
   lua_pushcfunction(L, open_sys);
   lua_setfield(L, -2, "ccsand.sys");
   lua_pop(L, 2);

@@ -6,4 +6,5 @@
 namespace ccsand {
 int open_core(lua_State* L);  // ccsand.core: what ccsand.container is made of
 int open_sys(lua_State* L);   // ccsand.sys: the kernel's primitives
+int open_store(lua_State* L); // ccsand.store: the store of images
 }  // namespace ccsand

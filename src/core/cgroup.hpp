@@ -38,6 +38,9 @@ struct CgroupName {
   static std::optional<CgroupName> parse(std::string_view text);
 };
 
+// Making the first group in "ccsand" costs about twice as much as making the next one,
+// because the directory is made and its controllers are enabled; the last group to go
+// removes it. A loop of runs does well to keep a group of its own with the same limits.
 class Cgroup {
  public:
   // Makes the group and sets its limits. `name` is letters, digits, '_' and '-';

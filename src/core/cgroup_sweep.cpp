@@ -27,11 +27,9 @@ Result<void> sweep_legacy(const Directory& at, const std::vector<std::string>& n
   for (const std::string& name : *children) {
     auto child = cgroupfs::open_child(at, name.c_str());
     if (!child) continue;
-    if (name != cgroupfs::kParentName) {
-      auto below = sweep_legacy(*child, names, depth + 1);
-      if (!below) result = below;
-      continue;
-    }
+    auto below = sweep_legacy(*child, names, depth + 1);
+    if (!below) result = below;
+    if (name != cgroupfs::kParentName) continue;
     for (const std::string& group : names) {
       auto directory = cgroupfs::open_child(*child, group.c_str());
       if (!directory) continue;

@@ -171,7 +171,7 @@ const Place kOldRoot = {kNoSlot, "/"};
 void assemble_layer(Builder& b) {
   ++b.covers;
   Slot stage = b.plan.new_slot();
-  MountFilesystem scratch{"tmpfs", {{"mode", "0755"}}, MOUNT_ATTR_NODEV, kOldRoot, stage};
+  MountFilesystem scratch{"tmpfs", {{"mode", "0755"}}, MOUNT_ATTR_NODEV, kOldRoot, stage, {}};
   if (!b.spec.root.layer_size.empty()) scratch.options.push_back({"size", b.spec.root.layer_size});
   b.plan.container(scratch);
   b.plan.container(ChangeDirectory{{stage, ""}});
@@ -183,7 +183,8 @@ void assemble_layer(Builder& b) {
                           {{"lowerdir", "lower"}, {"upperdir", "upper"}, {"workdir", "work"}},
                           MOUNT_ATTR_NODEV,
                           {kNoSlot, "root"},
-                          b.root};
+                          b.root,
+                          {}};
   // A user namespace cannot write "trusted." attributes: overlay keeps its own in "user.".
   if (b.own_user) overlay.options.push_back({"userxattr", ""});
   b.plan.container(overlay);
@@ -201,7 +202,7 @@ void assemble_root(Builder& b) {
 
 MountFilesystem filesystem(const char* type, std::uint64_t attributes, Place target,
                            std::vector<std::pair<std::string, std::string>> options = {}) {
-  return {type, std::move(options), attributes, std::move(target), kNoSlot};
+  return {type, std::move(options), attributes, std::move(target), kNoSlot, {}};
 }
 
 void mount_devices(Builder& b) {
@@ -251,14 +252,15 @@ void restrict_paths(Builder& b) {
 }
 
 void mount_users(Builder& b) {
-  bool can_make = b.spec.root.access != RootSpec::read_only;
+  // A view of the host has a /tmp and a /run of its own to make mount points in.
+  bool can_make = b.spec.root.access != RootSpec::read_only || b.spec.root.host_view;
   for (std::size_t i = 0; i < b.spec.mounts.size(); ++i) {
     const MountSpec& mount = b.spec.mounts[i];
     if (can_make) b.plan.container(MakeMountPoint{b.in_root(mount.target), b.sources[i]});
     if (b.sources[i] != kNoSlot)
       b.plan.container(AttachMount{b.sources[i], b.in_root(mount.target), mount.source});
     else
-      b.plan.container(filesystem(mount.type.c_str(), mount.attributes, b.in_root(mount.target), mount.options));
+      b.plan.container(MountFilesystem{mount.type, mount.options, mount.attributes, b.in_root(mount.target), kNoSlot, mount.source});
   }
 }
 

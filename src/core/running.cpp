@@ -42,9 +42,13 @@ Result<void> Running::open_streams(ContainerSpec& spec) {
     input_ = std::move(pipe.write);
     (void)fcntl(input_.get(), F_SETFL, O_WRONLY | O_NONBLOCK);  // our own new pipe
     give(std::move(pipe.read), 0);
+  } else if (!options_.stdin_file.empty()) {
+    give(CCSAND_TRY(sys::open(options_.stdin_file.c_str(), O_RDONLY)), 0);
   } else if (options_.stdin_null) {
     give(CCSAND_TRY(sys::open("/dev/null", O_RDONLY)), 0);
   }
+  if (!options_.stdout_file.empty())
+    give(CCSAND_TRY(sys::open(options_.stdout_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600)), 1);
   for (int i = 0; i < 2; ++i) {
     if (!(i == 0 ? options_.capture_stdout : options_.capture_stderr)) continue;
     sys::Pipe pipe = CCSAND_TRY(sys::pipe2(0));

@@ -20,6 +20,7 @@ struct RunOptions {
   std::uint64_t output_limit = 64U << 20;   // bytes kept of each; what is beyond is read and dropped
   std::optional<std::string> stdin_text;    // fed through a pipe; else stdin is the caller's
   bool stdin_null = false;
+  std::string stdin_file, stdout_file;      // opened by the host; the second is emptied or made (0600)
   bool foreground = false;                  // signals that ccsand gets are passed on to it
   bool trace = false;
 };

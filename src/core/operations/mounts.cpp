@@ -67,6 +67,8 @@ Result<void> apply(const OpenTree& op, Context& context) {
 
 Result<void> apply(const MountFilesystem& op, Context& context) {
   Fd fs = CCSAND_TRY(sys::fsopen(op.type.c_str()));
+  // What /proc/mounts shows in the first column.
+  CCSAND_TRY(sys::fsconfig_set_string(fs.get(), "source", op.source.empty() ? op.type.c_str() : op.source.c_str()));
   for (const auto& [key, value] : op.options) {
     if (value.empty()) CCSAND_TRY(sys::fsconfig_set_flag(fs.get(), key.c_str()));
     else CCSAND_TRY(sys::fsconfig_set_string(fs.get(), key.c_str(), value.c_str()));

@@ -38,6 +38,7 @@ struct MountFilesystem {
   std::uint64_t attributes = 0;                              // MOUNT_ATTR_*
   Place target;
   Slot out = kNoSlot;
+  std::string source;                                        // a device, or a name; "" is the type's
 };
 // move_mount(2) of a detached tree onto a place.
 struct AttachMount {

@@ -21,6 +21,7 @@ std::string describe(const OpenTree& op) {
 }
 std::string describe(const MountFilesystem& op) {
   std::string line = "mount " + op.type;
+  if (!op.source.empty()) line += " " + quoted(op.source);
   if (!op.target.path.empty()) line += " on " + describe(op.target);
   line += attributes(op.attributes);
   for (const auto& [key, value] : op.options) line += " " + key + (value.empty() ? "" : "=" + value);
