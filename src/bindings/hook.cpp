@@ -4,6 +4,7 @@
 #include <luajit.h>
 
 #include <cerrno>
+#include <cstdio>
 
 #include "bindings/binding.hpp"
 
@@ -28,7 +29,9 @@ class LuaHook : public Hook {
       lua_pushinteger(L_, context.child);
       lua_setfield(L_, -2, "pid");
     }
-    if (lua_pcall(L_, 1, 0, 0) == 0) return {};
+    bool good = lua_pcall(L_, 1, 0, 0) == 0;
+    (void)std::fflush(nullptr);  // what it printed would be lost at exec
+    if (good) return {};
     return error_from_lua(L_, phase_name(phase));
   }
 

@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <ctime>
 
 #include "core/cgroup.hpp"
@@ -198,6 +199,7 @@ Result<sys::Child> clone_child(Launch& launch, const Clone& op, Context& child_c
     sys::Pipe pipe = CCSAND_TRY(sys::pipe2(0));
     signal = {std::move(pipe.read), std::move(pipe.write)};
   }
+  (void)std::fflush(nullptr);  // or the child would print it, too
   auto child = sys::clone_copy(request);
   if (child && child->pid == 0) {
     launch.context = &child_context;

@@ -69,7 +69,7 @@ HostFeature probe_id_mapping() {
   HostFeature feature{HostFeature::absent, "id-mapped mounts", {}, "Linux 5.12 or newer; else use user_namespace = false", false};
   sys::MountAttributes attributes;
   attributes.set = MOUNT_ATTR_IDMAP;
-  attributes.user_namespace = -1;
+  attributes.user_namespace = 0x7fffffff;  // no such descriptor: EBADF where the kernel got that far
   auto done = sys::mount_setattr(-1, "", AT_EMPTY_PATH, attributes, "");
   int code = done ? 0 : done.error().code;
   feature.found = code == ENOSYS || code == EINVAL ? error_name(code) : "works";

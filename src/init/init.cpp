@@ -134,6 +134,7 @@ void reap(Word command) {
   unsigned long waited = kForwarded;
   call(SYS_rt_sigprocmask, 2, address(&waited), 0, sizeof waited);
   call(SYS_prctl, 4 /* PR_SET_DUMPABLE */, 0, 0, 0);
+  call(SYS_prctl, 15 /* PR_SET_NAME */, address("ccsand-init"), 0, 0);
   Word command = start(argv, env);
   if (command < 0) leave(125);
   for (;;) {

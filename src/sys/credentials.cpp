@@ -59,6 +59,12 @@ Result<void> raise_ambient(int capability) {
   return done(call(SYS_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0), "prctl PR_CAP_AMBIENT_RAISE",
               capability);
 }
+Result<bool> in_ambient(int capability) {
+  long result = call(SYS_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, capability, 0, 0);
+  if (result < 0)
+    return failure(result, "prctl PR_CAP_AMBIENT_IS_SET", {FixedText<24>().append_number(capability).view()});
+  return result == 1;
+}
 Result<void> clear_ambient() {
   return done(call(SYS_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0), "prctl PR_CAP_AMBIENT_CLEAR_ALL", 0);
 }

@@ -23,6 +23,7 @@ Result<CapabilitySets> capget();
 Result<void> drop_bounding(int capability);   // PR_CAPBSET_DROP
 Result<bool> in_bounding(int capability);     // PR_CAPBSET_READ; EINVAL past the kernel's last
 Result<void> raise_ambient(int capability);   // PR_CAP_AMBIENT_RAISE
+Result<bool> in_ambient(int capability);      // PR_CAP_AMBIENT_IS_SET; EINVAL past the kernel's last
 Result<void> clear_ambient();                 // PR_CAP_AMBIENT_CLEAR_ALL
 Result<void> set_securebits(unsigned long bits);
 Result<void> set_no_new_privs();
