@@ -69,6 +69,8 @@ void add_searcher(lua_State* L) {
   lua_setfield(L, -2, "ccsand.store");
   lua_pushcfunction(L, open_sys);
   lua_setfield(L, -2, "ccsand.sys");
+  lua_pushcfunction(L, open_cgroup);
+  lua_setfield(L, -2, "ccsand.cgroup");
   lua_pop(L, 2);
 }
 

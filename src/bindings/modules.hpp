@@ -4,7 +4,8 @@
 #include <lua.hpp>
 
 namespace ccsand {
-int open_core(lua_State* L);  // ccsand.core: what ccsand.container is made of
-int open_sys(lua_State* L);   // ccsand.sys: the kernel's primitives
-int open_store(lua_State* L); // ccsand.store: the store of images
+int open_core(lua_State* L);    // ccsand.core: what ccsand.container is made of
+int open_sys(lua_State* L);     // ccsand.sys: the kernel's primitives
+int open_cgroup(lua_State* L);  // ccsand.cgroup: control groups
+int open_store(lua_State* L);   // ccsand.store: the store of images
 }  // namespace ccsand
