@@ -4,6 +4,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <cerrno>
+#include <cstring>
 
 #include "bindings/binding.hpp"
 #include "bindings/hook.hpp"
@@ -93,6 +94,24 @@ void add_development_path(lua_State* L) {
   lua_pop(L, 2);
 }
 
+// Modules beside the recipe, never those of whatever the current directory is.
+void set_recipe_path(lua_State* L, const RecipeSource& source) {
+  const std::string& chunk_name = source.chunk_name;
+  std::size_t slash = chunk_name.rfind('/');
+  std::string directory = slash == std::string::npos ? "." : chunk_name.substr(1, slash - 1);
+  lua_getglobal(L, "package");
+  for (const char* field : {"path", "cpath"}) {
+    lua_getfield(L, -1, field);
+    std::string rest = lua_tostring(L, -1);
+    lua_pop(L, 1);
+    const char* own = field[0] == 'p' ? "./?.lua" : "./?.so";
+    if (std::size_t at = rest.find(own); at != std::string::npos) rest.erase(at, std::strlen(own) + 1);
+    push_text(L, source.shipped || field[0] == 'c' ? rest : directory + "/?.lua;" + directory + "/?/init.lua;" + rest);
+    lua_setfield(L, -2, field);
+  }
+  lua_pop(L, 1);
+}
+
 int open_everything(lua_State* L) {
   luaL_openlibs(L);
   add_searcher(L);
@@ -178,6 +197,7 @@ Result<int> Host::run_recipe(const std::string& name, const std::vector<std::str
   (void)std::signal(SIGINT, on_interrupt);
   (void)std::signal(SIGTERM, on_interrupt);
   (void)std::signal(SIGHUP, on_interrupt);
+  set_recipe_path(L, source);
   push_arguments(L, name, arguments);
   Job job{&source, &arguments, &options};
   lua_pushcfunction(L, explain_error);

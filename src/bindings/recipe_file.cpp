@@ -67,10 +67,10 @@ Result<RecipeSource> find_recipe(const std::string& name) {
   if (file) {
     std::string text = CCSAND_TRY(read_trusted(name, std::move(*file)));
     if (text.starts_with("\x1bLJ")) return make_error(EINVAL, "recipe", name, "is bytecode: only Lua source is taken");
-    return RecipeSource{"@" + name, std::move(text)};
+    return RecipeSource{"@" + name, std::move(text), false};
   }
   if (file.error().code != ENOENT) return file.error().in("recipe");
-  if (const LuaFile* found = shipped(name)) return RecipeSource{"@" + std::string(found->path), std::string(found->bytecode)};
+  if (const LuaFile* found = shipped(name)) return RecipeSource{"@" + std::string(found->path), std::string(found->bytecode), true};
   return make_error(ENOENT, "recipe", name, "there is no such file, and no shipped recipe of that name",
                     "'ccsand recipes' lists those that ship");
 }

@@ -10,6 +10,7 @@ namespace ccsand {
 struct RecipeSource {
   std::string chunk_name;  // for Lua: "@path"
   std::string text;        // Lua source, or bytecode of the shipped tree
+  bool shipped = false;
 };
 // The file `name`, else "recipes/x.lua" of the shipped tree (".lua" may be left out
 // there). EACCES where others than root, the caller and sudo's caller may write it.

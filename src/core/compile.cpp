@@ -51,6 +51,14 @@ bool has_container_hooks(const ContainerSpec& spec) {
   return false;
 }
 
+// Whether processes that are there already will see the child: until it execs it must
+// not share the host's memory, nor let anybody trace it.
+bool joins_any(const ContainerSpec& spec) {
+  for (const NamespaceChoice* choice : {&spec.mount, &spec.pid, &spec.net, &spec.uts, &spec.ipc, &spec.user, &spec.cgroup, &spec.time})
+    if (choice->kind == NamespaceChoice::joined) return true;
+  return false;
+}
+
 void call_hooks(Builder& b, Phase phase) {
   for (const CallHook& call : b.spec.hooks) {
     if (call.phase != phase) continue;
@@ -96,7 +104,7 @@ void prepare_host(Builder& b) {
   const ContainerSpec& spec = b.spec;
   open_sources(b);
   if (spec.init) b.plan.host(OpenInit{b.init = b.plan.new_slot()});
-  b.plan.host(LookUpUser{b.root_tree, spec.command_user, spec.command_group, spec.command_groups});
+  b.plan.host(LookUpUser{b.root_tree, spec.command_user, spec.command_group, spec.command_groups, spec.home_from_user});
   if (wants_cgroup(spec)) b.plan.host(CreateCgroup{spec.limits});
   if (spec.time.kind == NamespaceChoice::fresh)
     b.plan.host(PrepareTimeNamespace{spec.monotonic_offset_ns, spec.boottime_offset_ns, false});
@@ -109,7 +117,7 @@ void clone_and_attend(Builder& b) {
   clone.namespaces = clone_flags(spec);
   clone.into_cgroup = wants_cgroup(spec);
   // A child that shares memory cannot enter a time namespace, nor run Lua.
-  clone.copies_memory = has_container_hooks(spec) || spec.time.kind != NamespaceChoice::host;
+  clone.copies_memory = has_container_hooks(spec) || spec.time.kind != NamespaceChoice::host || joins_any(spec);
   b.plan.host(clone);
   if (b.own_user) {
     b.plan.host(WriteIdMap{false, spec.uid_map});
@@ -171,20 +179,21 @@ const Place kOldRoot = {kNoSlot, "/"};
 void assemble_layer(Builder& b) {
   ++b.covers;
   Slot stage = b.plan.new_slot();
-  MountFilesystem scratch{"tmpfs", {{"mode", "0755"}}, MOUNT_ATTR_NODEV, kOldRoot, stage, {}};
+  MountFilesystem scratch{"tmpfs", {{"mode", "0755"}}, MOUNT_ATTR_NODEV, kOldRoot, stage, {}, false};
   if (!b.spec.root.layer_size.empty()) scratch.options.push_back({"size", b.spec.root.layer_size});
   b.plan.container(scratch);
   b.plan.container(ChangeDirectory{{stage, ""}});
   for (const char* name : {"lower", "upper", "work", "root"})
     b.plan.container(MakeDirectory{{kNoSlot, name}, 0755, false});
-  b.plan.container(AttachMount{b.root_tree, {kNoSlot, "lower"}, "root tree"});
+  b.plan.container(AttachMount{b.root_tree, {kNoSlot, "lower"}, "root tree", false});
   b.root = b.plan.new_slot();
   MountFilesystem overlay{"overlay",
                           {{"lowerdir", "lower"}, {"upperdir", "upper"}, {"workdir", "work"}},
                           MOUNT_ATTR_NODEV,
                           {kNoSlot, "root"},
                           b.root,
-                          {}};
+                          {},
+                          false};
   // A user namespace cannot write "trusted." attributes: overlay keeps its own in "user.".
   if (b.own_user) overlay.options.push_back({"userxattr", ""});
   b.plan.container(overlay);
@@ -195,14 +204,14 @@ void assemble_root(Builder& b) {
   if (b.spec.root.access == RootSpec::layer) {
     assemble_layer(b);
   } else {
-    b.plan.container(AttachMount{b.root_tree, kOldRoot, "root tree"});
+    b.plan.container(AttachMount{b.root_tree, kOldRoot, "root tree", false});
     b.root = b.root_tree;
   }
 }
 
 MountFilesystem filesystem(const char* type, std::uint64_t attributes, Place target,
                            std::vector<std::pair<std::string, std::string>> options = {}) {
-  return {type, std::move(options), attributes, std::move(target), kNoSlot, {}};
+  return {type, std::move(options), attributes, std::move(target), kNoSlot, {}, false};
 }
 
 void mount_devices(Builder& b) {
@@ -218,17 +227,17 @@ void mount_kernel_filesystems(Builder& b) {
   const ContainerSpec& spec = b.spec;
   constexpr std::uint64_t kPlain = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
   bool can_make = spec.root.access == RootSpec::layer || spec.root.access == RootSpec::read_write;
-  auto mount_point = [&](const char* path) {
-    if (can_make) b.plan.container(MakeDirectory{b.in_root(path), 0755, true});
-  };
   // A user namespace may mount these only for namespaces that it owns; of the host's
   // it gets the host's own mount.
   auto mount_or_bind = [&](const char* type, const char* path, const NamespaceChoice& subject, std::uint64_t more) {
-    mount_point(path);
-    if (b.own_user && subject.kind != NamespaceChoice::fresh)
+    if (b.own_user && subject.kind != NamespaceChoice::fresh) {
+      if (can_make) b.plan.container(MakeDirectory{b.in_root(path), 0755, true});
       b.plan.container(BindMount{{kNoSlot, path}, b.in_root(path), true, kPlain | more, false});
-    else
-      b.plan.container(filesystem(type, kPlain | more, b.in_root(path)));
+      return;
+    }
+    MountFilesystem mount = filesystem(type, kPlain | more, b.in_root(path));
+    mount.make_target = can_make;
+    b.plan.container(mount);
   };
   if (spec.proc) mount_or_bind("proc", "/proc", spec.pid, 0);
   if (spec.sys) mount_or_bind("sysfs", "/sys", spec.net, MOUNT_ATTR_RDONLY);
@@ -237,10 +246,9 @@ void mount_kernel_filesystems(Builder& b) {
     b.plan.container(filesystem("tmpfs", kPlain, b.in_root("/run"), {{"mode", "0755"}}));
   }
   if (spec.dev) {
-    mount_point("/dev");
-    b.plan.container(AttachMount{b.devices, b.in_root("/dev"), "device tree"});
+    b.plan.container(AttachMount{b.devices, b.in_root("/dev"), "device tree", can_make});
   } else if (b.devices != kNoSlot) {
-    b.plan.container(AttachMount{b.devices, kOldRoot, "device tree"});  // for the masks alone
+    b.plan.container(AttachMount{b.devices, kOldRoot, "device tree", false});  // for the masks alone
     ++b.covers;
   }
 }
@@ -258,9 +266,9 @@ void mount_users(Builder& b) {
     const MountSpec& mount = b.spec.mounts[i];
     if (can_make) b.plan.container(MakeMountPoint{b.in_root(mount.target), b.sources[i]});
     if (b.sources[i] != kNoSlot)
-      b.plan.container(AttachMount{b.sources[i], b.in_root(mount.target), mount.source});
+      b.plan.container(AttachMount{b.sources[i], b.in_root(mount.target), mount.source, false});
     else
-      b.plan.container(MountFilesystem{mount.type, mount.options, mount.attributes, b.in_root(mount.target), kNoSlot, mount.source});
+      b.plan.container(MountFilesystem{mount.type, mount.options, mount.attributes, b.in_root(mount.target), kNoSlot, mount.source, false});
   }
 }
 
@@ -359,6 +367,9 @@ void open_terminal(Builder& b) {
 
 void container_side(Builder& b) {
   const ContainerSpec& spec = b.spec;
+  if (joins_any(spec)) b.plan.container(SetDumpable{false});
+  // Before the user changes: keys of root are not counted against a small quota.
+  b.plan.container(NewSessionKeyring{});
   join_namespaces(b);
   if (spec.new_session) b.plan.container(StartSession{});
   if (!spec.redirects.empty()) b.plan.container(Redirect{spec.redirects, kNoSlot});
@@ -388,12 +399,14 @@ Plan compile_exec(const ContainerSpec& spec, pid_t pid, int pidfd, const Cgroup*
   b.own_user = b.own_user || spec.user.kind == NamespaceChoice::joined;
   Slot root = b.plan.new_slot();
   b.plan.host(OpenProcessRoot{pid, root});
-  b.plan.host(LookUpUser{root, spec.command_user, spec.command_group, spec.command_groups});
+  b.plan.host(LookUpUser{root, spec.command_user, spec.command_group, spec.command_groups, spec.home_from_user});
   bool own_pid = spec.pid.kind != NamespaceChoice::host;
   if (own_pid) b.plan.host(JoinPidNamespace{{}, pidfd, false});
-  b.plan.host(Clone{0, false, spec.time.kind != NamespaceChoice::host});
+  b.plan.host(Clone{0, false, true});
   if (own_pid) b.plan.host(JoinPidNamespace{{}, -1, true});
   if (cgroup != nullptr) b.plan.host(AdoptIntoCgroup{cgroup});
+  b.plan.container(SetDumpable{false});  // hostile processes watch from here on
+  b.plan.container(NewSessionKeyring{});
   if (spec.new_session) b.plan.container(StartSession{});
   if (!spec.redirects.empty()) b.plan.container(Redirect{spec.redirects, kNoSlot});
   std::uint64_t joined = CLONE_NEWNS;

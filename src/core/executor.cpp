@@ -265,7 +265,9 @@ Result<void> launch_child(Launch& launch, Launched& out) {
   ExecSignal signal;
   StateRecord record;
   std::int64_t start = now_ns();
+  std::uint64_t mask = sys::block_all_signals();  // none is handled on the child's side before its reset
   auto child = clone_child(child_side, op, child_context, signal, suspend);
+  sys::set_signal_mask(mask);
   child_context.fds.clear();  // numbers in the child's table, or the host's own
   if (!child) {
     Error error = child.error();

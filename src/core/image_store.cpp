@@ -30,18 +30,19 @@ bool good_name(std::string_view name) {
   return good_word(name.substr(0, colon)) && (colon == std::string_view::npos || good_word(name.substr(colon + 1)));
 }
 
-Result<void> make_directory(const std::string& path) {
-  auto made = sys::mkdirat(AT_FDCWD, path.c_str(), 0755);
+Result<void> make_directory(const std::string& path, unsigned mode) {
+  auto made = sys::mkdirat(AT_FDCWD, path.c_str(), mode);
   if (made || made.error().code == EEXIST) return {};
   return made;
 }
 Result<void> make_store() {
   std::string store = store_directory();
   for (std::size_t slash = store.find('/', 1); slash != std::string::npos; slash = store.find('/', slash + 1))
-    CCSAND_TRY(make_directory(store.substr(0, slash)));
-  CCSAND_TRY(make_directory(store));
-  CCSAND_TRY(make_directory(store + "/images"));
-  return make_directory(store + "/tmp");
+    CCSAND_TRY(make_directory(store.substr(0, slash), 0755));
+  CCSAND_TRY(make_directory(store, 0700));
+  // Not for the host's users: a set-user-ID program of an image is not theirs to run.
+  CCSAND_TRY(make_directory(store + "/images", 0700));
+  return make_directory(store + "/tmp", 0700);
 }
 
 void sweep_unfinished() {
@@ -88,8 +89,6 @@ Result<std::string> begin_image() {
 Result<void> commit_image(const std::string& directory, std::string_view name) {
   std::string root = CCSAND_TRY(image_root(name));
   std::string place = root.substr(0, root.size() - 5);
-  // The way to an image is open to the containers' users; what is being made is not.
-  CCSAND_TRY(sys::fchmodat(AT_FDCWD, directory.c_str(), 0755));
   auto renamed = sys::renameat2(AT_FDCWD, directory.c_str(), AT_FDCWD, place.c_str(), RENAME_NOREPLACE);
   if (renamed) return {};
   (void)discard_image(directory);

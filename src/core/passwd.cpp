@@ -117,7 +117,14 @@ Result<Identity> find_identity(std::string_view passwd, std::string_view group_f
 }
 
 Result<Identity> look_up_identity(int root, std::string_view user, std::string_view group,
-                                  const std::optional<std::vector<gid_t>>& groups) {
+                                  const std::optional<std::vector<gid_t>>& groups, bool home) {
+  if (groups && !home && as_number(user) && as_number(group)) {
+    Identity identity;
+    identity.uid = *as_number(user);
+    identity.gid = *as_number(group);
+    identity.groups = *groups;
+    return identity;
+  }
   std::string passwd = CCSAND_TRY(read_file(root, "etc/passwd"));
   std::string group_file = CCSAND_TRY(read_file(root, "etc/group"));
   return find_identity(passwd, group_file, user, group, groups);

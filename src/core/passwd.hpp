@@ -12,9 +12,10 @@
 namespace ccsand {
 
 // `root` is a descriptor of the container's root directory. `user` and `group` are
-// names or numbers; "" is root, or the user's own group.
+// names or numbers; "" is root, or the user's own group. Files are read only where
+// numbers alone do not answer.
 Result<Identity> look_up_identity(int root, std::string_view user, std::string_view group,
-                                  const std::optional<std::vector<gid_t>>& groups);
+                                  const std::optional<std::vector<gid_t>>& groups, bool home);
 
 // The same on the texts of the two files; what they hold beyond 1 MiB or in a line
 // of more than 4 KiB is not looked at.

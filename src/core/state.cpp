@@ -14,6 +14,7 @@
 
 #include "core/cgroup.hpp"
 #include "sys/file.hpp"
+#include "sys/inspect.hpp"
 #include "sys/process.hpp"
 
 namespace ccsand {
@@ -139,13 +140,15 @@ bool is_alive(const ProcessKey& key) {
 Result<void> sweep() {
   std::string path = run_directory();
   if (auto directory = sys::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW)) {
-    int fd = directory->release();
-    if (DIR* stream = fdopendir(fd)) {
-      while (const dirent* entry = readdir(stream))
-        if (std::string_view(entry->d_name).starts_with("state-")) sweep_file(fd, entry->d_name);
-      (void)closedir(stream);  // read only
-    } else {
-      Fd closing(fd);
+    // Without readdir's allocations: this is on the way of every start.
+    alignas(dirent64) char entries[4096];
+    for (auto size = sys::getdents64(directory->get(), &entries[0], sizeof entries, path); size && *size != 0;
+         size = sys::getdents64(directory->get(), &entries[0], sizeof entries, path)) {
+      for (std::size_t at = 0; at < *size;) {
+        const auto* entry = reinterpret_cast<const dirent64*>(&entries[at]);
+        if (std::string_view(entry->d_name).starts_with("state-")) sweep_file(directory->get(), entry->d_name);
+        at += entry->d_reclen;
+      }
     }
   }
   return sweep_cgroups([](pid_t pid, std::uint64_t start) { return is_alive({pid, start}); });
@@ -154,10 +157,15 @@ Result<void> sweep() {
 Result<void> open_state() {
   if (usable()) return {};
   std::string directory = run_directory();
-  auto made = sys::mkdirat(AT_FDCWD, directory.c_str(), 0700);
-  if (!made && made.error().code != EEXIST) return made.error();
   std::string path = directory + "/state-" + std::to_string(sys::getpid());
-  Fd file = CCSAND_TRY(sys::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600));
+  constexpr int kFlags = O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW;
+  auto opened = sys::open(path.c_str(), kFlags, 0600);
+  if (!opened && opened.error().code == ENOENT) {
+    auto made = sys::mkdirat(AT_FDCWD, directory.c_str(), 0700);
+    if (!made && made.error().code != EEXIST) return made.error();
+    opened = sys::open(path.c_str(), kFlags, 0600);
+  }
+  Fd file = CCSAND_TRY(std::move(opened));
   // Held until this process ends: who can take it knows that the owner is gone.
   CCSAND_TRY(sys::flock(file.get(), LOCK_EX | LOCK_NB, path));
   constexpr std::size_t kSize = kRecords * sizeof(Record);

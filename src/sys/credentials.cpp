@@ -3,6 +3,7 @@
 #include "sys/credentials.hpp"
 
 #include <linux/capability.h>
+#include <linux/keyctl.h>
 #include <sys/prctl.h>
 
 #include "sys/call.hpp"
@@ -73,6 +74,12 @@ Result<void> set_securebits(unsigned long bits) {
 }
 Result<void> set_no_new_privs() {
   return done(call(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl PR_SET_NO_NEW_PRIVS", 1);
+}
+
+Result<void> join_new_session_keyring() {
+  long result = call(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr);
+  if (result < 0) return failure(result, "keyctl", {"KEYCTL_JOIN_SESSION_KEYRING"});
+  return {};
 }
 
 }  // namespace ccsand::sys

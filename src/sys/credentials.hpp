@@ -27,5 +27,6 @@ Result<bool> in_ambient(int capability);      // PR_CAP_AMBIENT_IS_SET; EINVAL p
 Result<void> clear_ambient();                 // PR_CAP_AMBIENT_CLEAR_ALL
 Result<void> set_securebits(unsigned long bits);
 Result<void> set_no_new_privs();
+Result<void> join_new_session_keyring();      // keyctl(2) KEYCTL_JOIN_SESSION_KEYRING, anonymous
 
 }  // namespace ccsand::sys

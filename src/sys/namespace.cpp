@@ -26,7 +26,7 @@ std::string_view namespace_word(std::uint64_t flags) {
 clone_args wire_form(const CloneRequest& request, int* pidfd) {
   clone_args args = {};
   __u64 flags = request.flags;
-  flags |= CLONE_PIDFD;
+  flags |= CLONE_PIDFD | CLONE_CLEAR_SIGHAND;  // no handler of ours runs in a child (Linux 5.5)
   if (request.suspend_parent) flags |= CLONE_VFORK;
   args.pidfd = reinterpret_cast<__u64>(pidfd);
   args.exit_signal = SIGCHLD;

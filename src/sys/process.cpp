@@ -26,7 +26,7 @@ struct KernelSigaction {
 #endif
   std::uint64_t mask;
 };
-constexpr int kSignals = 64;
+constexpr int kLastStandardSignal = 31;
 }  // namespace
 
 pid_t getpid() { return static_cast<pid_t>(call(SYS_getpid)); }
@@ -96,9 +96,9 @@ Result<void> kill(pid_t pid, int signal) { return done(call(SYS_kill, pid, signa
 
 void reset_signals() {
   KernelSigaction plain = {};
-  for (int signal = 1; signal <= kSignals; ++signal) {
+  for (int signal = 1; signal <= kLastStandardSignal; ++signal) {
     if (signal == SIGKILL || signal == SIGSTOP) continue;
-    // Only what is not the default already: most are, and asking costs as much as setting.
+    // Asking whether it is the default already costs as much as setting it.
     (void)call(SYS_rt_sigaction, signal, &plain, nullptr, sizeof plain.mask);
   }
   set_signal_mask(0);

@@ -39,7 +39,8 @@ Result<void> personality(unsigned long persona);
 Result<void> setsid();
 Result<void> kill(pid_t pid, int signal);
 
-// All signals back to their default action, and none blocked: what exec'd programs expect.
+// The standard signals back to their default action, and none blocked: what exec'd
+// programs expect. (Handlers end at exec anyway; what stays is what was ignored.)
 void reset_signals();
 std::uint64_t block_all_signals();           // the mask before
 void set_signal_mask(std::uint64_t mask);

@@ -16,7 +16,7 @@
 namespace ccsand {
 
 Result<void> apply(const LookUpUser& op, Context& context) {
-  context.identity = CCSAND_TRY(look_up_identity(context.fd(op.root), op.user, op.group, op.groups));
+  context.identity = CCSAND_TRY(look_up_identity(context.fd(op.root), op.user, op.group, op.groups, op.home));
   return {};
 }
 
@@ -77,6 +77,11 @@ Result<void> apply(const SetCapabilities& op, Context& context) {
 }
 Result<void> apply(const SetSecurebits& op, Context&) { return sys::set_securebits(op.bits); }
 Result<void> apply(const SetNoNewPrivs&, Context&) { return sys::set_no_new_privs(); }
+Result<void> apply(const NewSessionKeyring&, Context&) {
+  auto done = sys::join_new_session_keyring();
+  if (!done && done.error().code == ENOSYS) return {};  // a kernel without keyrings has none to share
+  return done;
+}
 Result<void> apply(const LoadFilter& op, Context&) {
   return sys::load_filter(op.program.data(), op.program.size(), op.flags);
 }
@@ -117,6 +122,7 @@ std::string describe(const SetCapabilities& op) {
 }
 std::string describe(const SetSecurebits& op) { return "securebits" + also(words_of_bits(securebit_names(), op.bits)); }
 std::string describe(const SetNoNewPrivs&) { return "no_new_privs"; }
+std::string describe(const NewSessionKeyring&) { return "new session keyring"; }
 std::string describe(const LoadFilter& op) {
   return "load seccomp filter " + quoted(op.name) + " of " + number(static_cast<long long>(op.program.size())) +
          " instructions";

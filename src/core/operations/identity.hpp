@@ -18,6 +18,7 @@ struct LookUpUser {
   Slot root = kNoSlot;
   std::string user, group;               // names or numbers; "" is 0, or the user's own group
   std::optional<std::vector<gid_t>> groups;  // supplementary; those of etc/group where not given
+  bool home = true;                          // whether the home directory is asked for
 };
 // setgroups, setresgid, setresuid. Without numbers, to the identity that was looked up.
 struct SetIdentity {
@@ -36,6 +37,8 @@ struct SetSecurebits {
   std::uint64_t bits = 0;
 };
 struct SetNoNewPrivs {};
+// A session keyring of its own: the caller's keys do not come along (session-keyring(7)).
+struct NewSessionKeyring {};
 // seccomp(2) SECCOMP_SET_MODE_FILTER with a compiled program. The last step before
 // exec: no Lua may run after it.
 struct LoadFilter {
@@ -49,6 +52,7 @@ Result<void> apply(const SetIdentity& op, Context& context);
 Result<void> apply(const SetCapabilities& op, Context& context);
 Result<void> apply(const SetSecurebits& op, Context& context);
 Result<void> apply(const SetNoNewPrivs& op, Context& context);
+Result<void> apply(const NewSessionKeyring& op, Context& context);
 Result<void> apply(const LoadFilter& op, Context& context);
 
 std::string describe(const LookUpUser& op);
@@ -56,6 +60,7 @@ std::string describe(const SetIdentity& op);
 std::string describe(const SetCapabilities& op);
 std::string describe(const SetSecurebits& op);
 std::string describe(const SetNoNewPrivs& op);
+std::string describe(const NewSessionKeyring& op);
 std::string describe(const LoadFilter& op);
 
 }  // namespace ccsand

@@ -2,6 +2,8 @@
 // allocates nothing.
 #include "core/operations/mounts.hpp"
 
+#include "core/operations/files.hpp"
+
 #include <fcntl.h>
 #include <sys/mount.h>
 
@@ -24,8 +26,12 @@ namespace {
 // place is always one.
 constexpr unsigned kOntoDescriptor = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
 
-Result<void> attach(int tree, const Place& target, const Context& context, std::string_view name) {
+Result<void> attach(int tree, const Place& target, Context& context, std::string_view name, bool make_target) {
   auto where = resolve(target, context, 0);
+  if (!where && make_target && where.error().code == ENOENT) {
+    CCSAND_TRY(apply(MakeDirectory{target, 0755, true}, context));
+    where = resolve(target, context, 0);
+  }
   if (!where) {
     Error error = where.error();
     error.operation = "mount point";
@@ -81,14 +87,14 @@ Result<void> apply(const MountFilesystem& op, Context& context) {
     return error;
   }
   Fd mount = CCSAND_TRY(sys::fsmount(fs.get(), static_cast<unsigned>(op.attributes)));
-  if (!op.target.path.empty()) CCSAND_TRY(attach(mount.get(), op.target, context, op.type));
+  if (!op.target.path.empty()) CCSAND_TRY(attach(mount.get(), op.target, context, op.type, op.make_target));
   if (op.out != kNoSlot) context.put(op.out, std::move(mount));
   return {};
 }
 
 Result<void> apply(const AttachMount& op, Context& context) {
   if (context.fd(op.tree) < 0) return {};  // an optional source that was not there
-  return attach(context.fd(op.tree), op.target, context, op.name);
+  return attach(context.fd(op.tree), op.target, context, op.name, op.make_target);
 }
 
 Result<void> apply(const BindMount& op, Context& context) {
@@ -103,7 +109,7 @@ Result<void> apply(const BindMount& op, Context& context) {
     unsigned flags = AT_EMPTY_PATH | (op.recursive ? static_cast<unsigned>(AT_RECURSIVE) : 0U);
     CCSAND_TRY(sys::mount_setattr(tree->get(), "", flags, attributes, op.target.path));
   }
-  return attach(tree->get(), op.target, context, op.source.path);
+  return attach(tree->get(), op.target, context, op.source.path, false);
 }
 
 Result<void> apply(const SetMountAttributes& op, Context& context) {
@@ -137,7 +143,7 @@ Result<void> apply(const SetMountAttributes& op, Context& context) {
 
 Result<void> apply(const MoveMount& op, Context& context) {
   Fd from = CCSAND_TRY(resolve(op.source, context, 0));
-  return attach(from.get(), op.target, context, op.source.path);
+  return attach(from.get(), op.target, context, op.source.path, false);
 }
 
 Result<void> apply(const MaskPath& op, Context& context) {

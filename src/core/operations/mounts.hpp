@@ -39,12 +39,14 @@ struct MountFilesystem {
   Place target;
   Slot out = kNoSlot;
   std::string source;                                        // a device, or a name; "" is the type's
+  bool make_target = false;                                  // a directory that is missing is made (0755)
 };
 // move_mount(2) of a detached tree onto a place.
 struct AttachMount {
   Slot tree = kNoSlot;
   Place target;
-  std::string name;  // what is mounted, for the line
+  std::string name;          // what is mounted, for the line
+  bool make_target = false;  // a directory that is missing is made (0755)
 };
 // A bind mount of a place onto another, in one step: open_tree, mount_setattr, move_mount.
 struct BindMount {

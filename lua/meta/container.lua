@@ -1,0 +1,502 @@
+---@meta ccsand.container
+
+--- Containers. Recipes say `ccsand.container { … }`, which is `new` of this module.
+---@class ccsand.container
+--- The value that takes a key out in `box:with { key = container.none }`.
+---@field none userdata
+local container = {}
+
+--- The same as `ccsand.container(spec)`.
+---@param spec ccsand.ContainerSpec
+---@return ccsand.Container
+function container.new(spec) end
+
+--- Whether a value is a container.
+---@param value any
+---@return boolean
+function container.is(value) end
+
+---@alias ccsand.Size integer|string bytes, or text with a unit: "64K", "256M", "1.5G", "1T" (powers of 1024), "10MB" (powers of 1000)
+---@alias ccsand.Duration number|string seconds, or text with a unit: "1.5s", "200ms", "50us", "2m", "1h"
+---@alias ccsand.NamespaceChoice
+---| "new" # a namespace of its own
+---| "host" # the one of ccsand
+---| string # the path of a namespace, such as "/proc/123/ns/net"
+---| integer # a descriptor of a namespace
+
+--- The table that describes a container. Keys that are not here are errors. What is left
+--- out has the default; every key is optional but a root: `image` or `root`.
+---@class ccsand.ContainerSpec
+--- Root from an image of this name (docs/images.md). `root` may then still hold `access`, `id_mapped` and `layer_size`.
+---@field image? string
+--- Image to use, with a line on standard error, where `image` can be had neither from the store nor from files nor from the network.
+---@field image_fallback? string
+--- Root directory of the host: a path, or a table. pivot_root(2)
+---@field root? string|ccsand.RootSpec
+--- What is mounted into it, in this order, after /proc, /sys and /dev. A missing mount point is made where the root can be written to. mount(8)
+---@field mounts? ccsand.MountSpec[]
+--- Whether /proc is mounted (nosuid, nodev, noexec). Default true. proc(5)
+---@field proc? boolean
+--- Whether /sys is mounted, read-only. Default true. sysfs(5)
+---@field sys? boolean
+--- Whether /dev is populated: null, zero, full, random, urandom, tty, a devpts of its own, shm of 64 MiB, mqueue. Default true. devpts(4)
+---@field dev? boolean
+--- Paths hidden behind something empty; replaces the default list (docs/containers.md). Those that do not exist are passed over.
+---@field masked_paths? string[]
+--- Paths made read-only; replaces the default list (docs/containers.md). Those that do not exist are passed over.
+---@field readonly_paths? string[]
+--- Kernel parameters by dotted name. Only those of the container's own net, ipc and uts namespaces: net.*, kernel.shm*, kernel.msg*, kernel.sem, fs.mqueue.*, kernel.domainname. sysctl(8)
+---@field sysctls? table<string, string|number>
+--- Name of the host in its uts namespace, at most 64 bytes. Default "ccsand". sethostname(2)
+---@field hostname? string
+--- NIS domain name, at most 64 bytes. setdomainname(2)
+---@field domainname? string
+--- "none": a network namespace with loopback up and nothing else. "host": the host's own network. Default "none". `namespaces.net` goes before it. network_namespaces(7)
+---@field network? "none"|"host"
+--- Which namespaces are new, the host's, or joined. namespaces(7)
+---@field namespaces? ccsand.Namespaces
+--- Whether there is a user namespace, or its id maps. Default true: root is host user and group 100000, and 65536 ids are mapped (CCSAND_SUBID_START in the environment moves the 100000). user_namespaces(7)
+---@field user_namespace? boolean|ccsand.IdMaps
+--- Clocks of a new time namespace, which this key asks for. time_namespaces(7), Linux 5.6
+---@field time_offsets? ccsand.TimeOffsets
+--- User of the command: a number from 0 to 4294967294, or a name of the container's own /etc/passwd. Default 0.
+---@field user? string|integer
+--- Its group: a number, or a name of the container's /etc/group. Default: the user's own.
+---@field group? string|integer
+--- Its supplementary groups, by number. Default: those that /etc/group names the user in.
+---@field groups? integer[]
+--- What root in the container may do; other users get the ambient ones alone. Default "default" (docs/containers.md). capabilities(7)
+---@field capabilities? "default"|"none"|"all"|string[]|ccsand.CapabilityChange
+--- Securebits, such as { "noroot", "noroot_locked" }. capabilities(7)
+---@field securebits? string|string[]
+--- Whether set-user-ID programs and file capabilities give nothing. Default true. PR_SET_NO_NEW_PRIVS(2const)
+---@field no_new_privs? boolean
+--- A compiled filter for system calls. Default none: a default profile is still to come. seccomp(2)
+---@field seccomp? ccsand.SeccompFilter
+--- Limits of the container's cgroup. Default none. cgroups(7)
+---@field limits? ccsand.Limits
+--- Whether there is a cgroup even without limits: to freeze, and for statistics. Default false; always true with `namespaces.pid` other than "new".
+---@field cgroup? boolean
+--- Limits of the process, by name without RLIMIT_. getrlimit(2)
+---@field rlimits? ccsand.Rlimits
+--- -20 (first) to 19. Default: that of ccsand. nice(2)
+---@field nice? integer
+--- -1000 (never killed) to 1000 (killed first). Default: that of ccsand. proc_pid_oom_score_adj(5)
+---@field oom_score_adj? integer
+--- File mode creation mask, 0 to 511. Lua has no octal numbers: 18, the default, is 022; `tonumber("077", 8)`. umask(2)
+---@field umask? integer
+--- CPUs on which it may run, 0 to 1023. sched_setaffinity(2)
+---@field cpu_affinity? integer[]
+--- Scheduling policy. sched(7)
+---@field scheduler? "other"|"batch"|"idle"|"fifo"|"rr"
+--- Priority under "fifo" and "rr", 1 to 99. sched(7)
+---@field scheduler_priority? integer
+--- Class of input and output. ioprio_set(2)
+---@field ioprio? "realtime"|"best_effort"|"idle"
+--- Level within the class, 0 (first) to 7. Default 4. ioprio_set(2)
+---@field ioprio_level? integer
+--- Execution domain: "linux", "linux32", "addr_no_randomize", "read_implies_exec", "uname26". personality(2)
+---@field personality? string|string[]
+--- The command and its arguments. A name without "/" is looked for in PATH. Default { "/bin/sh" }. execve(2)
+---@field command? string[]
+--- Environment, on top of PATH, HOME and, with a terminal, TERM. Nothing else of ccsand's own environment gets in. `true` is an empty value, `false` leaves the name out. environ(7)
+---@field env? table<string, string|number|boolean>
+--- Whether `env` is all there is. Default false.
+---@field clear_env? boolean
+--- Working directory. Default "/". chdir(2)
+---@field cwd? string
+--- Whether pid 1 is ccsand-init, which starts the command, reaps orphans and passes signals on. Default false: the command is pid 1. pid_namespaces(7)
+---@field init? boolean
+--- Whether it leads a session of its own. Default true. setsid(2)
+---@field new_session? boolean
+--- A pty of its own, relayed to ccsand's terminal: for `run` alone. "auto" is true where standard input and output are terminals. Default false. pty(7)
+---@field terminal? boolean|"auto"
+--- Descriptors of ccsand from 3 on that the command inherits; they must not be close-on-exec. Default none. close_range(2)
+---@field keep_descriptors? integer[]
+--- It is killed after this time, and the result's reason is "timeout". More than 0. Default none.
+---@field timeout? ccsand.Duration
+--- Bytes kept of each captured output; what is beyond is read and dropped. Default 64 MiB.
+---@field output_limit? ccsand.Size
+--- Called in ccsand, outside: the process exists, its ids are mapped, its cgroup holds it; nothing else is done yet.
+---@field created? fun(phase: ccsand.Phase)
+--- Called in the container's process: the root is assembled, pivot_root comes next.
+---@field setup? fun(phase: ccsand.Phase)
+--- Called in the container's process, in its root, as root and before rights are dropped.
+---@field before_exec? fun(phase: ccsand.Phase)
+--- Called in ccsand when the result is there.
+---@field exited? fun(result: ccsand.RunResult)
+
+--- A root directory and how it is used.
+---@class ccsand.RootSpec
+--- Absolute path of a directory of the host.
+---@field path? string
+--- The host's own tree, read-only, with a /tmp and a /run of its own, in place of `path`. Default false.
+---@field host_view? boolean
+--- "layer": writes go to a tmpfs that ends with the container. "read_only". "read_write": writes go to the directory. Default "layer"; "read_only" for a view of the host. Kernel documentation: filesystems/overlayfs
+---@field access? "layer"|"read_only"|"read_write"
+--- Whether owners are shifted into the container's user namespace, so that files of root are root's in it. Default true; false for a view of the host. mount_setattr(2), Linux 5.12
+---@field id_mapped? boolean
+--- Size of the layer's tmpfs. Default: half of the memory. tmpfs(5)
+---@field layer_size? ccsand.Size
+
+--- One mount. nosuid and nodev always hold.
+---@class ccsand.MountSpec
+--- "bind", or a filesystem's name, such as "tmpfs". Default "bind". filesystems(5)
+---@field type? string
+--- Of a bind mount: an absolute path of the host. Else what the filesystem takes.
+---@field source? string
+--- Absolute path in the container, not "/", without "..". Required. Links in the root do not lead out of it.
+---@field target string
+--- Of a bind mount: whether it may be written to. Default false.
+---@field writable? boolean
+--- More of "ro", "noexec", "noatime", "nodiratime", "strictatime", "nosymfollow". mount_setattr(2)
+---@field flags? string|string[]
+--- The filesystem's own: { size = "10m", mode = "1777" }; `true` is a flag. Not for bind mounts.
+---@field options? table<string, string|number|boolean>
+--- Of a bind mount: whether what is mounted below it comes along. Default true.
+---@field recursive? boolean
+--- Of a bind mount: whether owners are shifted as the root's are. Default false. mount_setattr(2), Linux 5.12
+---@field id_mapped? boolean
+--- Of a bind mount: whether it is passed over where the source does not exist. Default false.
+---@field optional? boolean
+
+--- Each is "new" but `time`, which is "host". To join one while the user namespace is new is
+--- not permitted by the kernel: set `user_namespace = false`.
+---@class ccsand.Namespaces
+--- mount_namespaces(7). Never "host".
+---@field mount? ccsand.NamespaceChoice
+--- pid_namespaces(7)
+---@field pid? ccsand.NamespaceChoice
+--- network_namespaces(7)
+---@field net? ccsand.NamespaceChoice
+--- uts_namespaces(7)
+---@field uts? ccsand.NamespaceChoice
+--- ipc_namespaces(7)
+---@field ipc? ccsand.NamespaceChoice
+--- cgroup_namespaces(7)
+---@field cgroup? ccsand.NamespaceChoice
+--- time_namespaces(7), Linux 5.6
+---@field time? ccsand.NamespaceChoice
+--- user_namespaces(7)
+---@field user? ccsand.NamespaceChoice
+
+--- Which host ids the container's are: lists of { inside, outside, count }, 1 to 340 each.
+---@class ccsand.IdMaps
+--- Users. Default { { 0, 100000, 65536 } }.
+---@field uid_map? integer[][]
+--- Groups. Default { { 0, 100000, 65536 } }.
+---@field gid_map? integer[][]
+
+--- What is added to the host's clocks; may be negative.
+---@class ccsand.TimeOffsets
+--- CLOCK_MONOTONIC
+---@field monotonic? ccsand.Duration
+--- CLOCK_BOOTTIME, which /proc/uptime shows
+---@field boottime? ccsand.Duration
+
+--- A change of the default capabilities. Names with or without CAP_, in any case.
+---@class ccsand.CapabilityChange
+--- On top of the default.
+---@field add? string|string[]
+--- Not even though it is in the default.
+---@field drop? string|string[]
+--- Kept by a command that is not root, too; implies `add`. capabilities(7), Linux 4.3
+---@field ambient? string|string[]
+
+--- A compiled filter for system calls. It needs `no_new_privs`. seccomp(2)
+---@class ccsand.SeccompFilter
+--- The program as the kernel takes it: 1 to 4096 instructions (struct sock_filter) of eight bytes.
+---@field bpf string
+--- Its name in the plan. Default "bpf".
+---@field name? string
+
+--- Limits of the cgroup, with v2 and v1 alike where nothing else is said. A controller that
+--- the host lacks is an error. cgroups(7); kernel documentation: admin-guide/cgroup-v2
+---@class ccsand.Limits
+--- Memory; beyond it the group's OOM killer. At least 4096. Swap comes on top unless `swap` is set.
+---@field memory? ccsand.Size
+--- Swap on top of memory; 0 is none. With v1 `memory` must be set, too.
+---@field swap? ccsand.Size
+--- Throttled and reclaimed beyond it. At least 4096. v2 only.
+---@field memory_high? ccsand.Size
+--- Protected from reclaim; with v1 the soft limit.
+---@field memory_low? ccsand.Size
+--- Whether an OOM kill takes all of the group. Default false. v2 only.
+---@field memory_oom_group? boolean
+--- Processes and threads, at least 1.
+---@field pids? integer
+--- CPUs' worth of time, at least 1 ms in a period: 1.5 is 150 ms of every 100 ms.
+---@field cpus? number
+--- Over which `cpus` is counted, 1 ms to 1 s. Default 100 ms.
+---@field cpu_period? ccsand.Duration
+--- Share when CPUs are contended, 1 to 10000. Default 100.
+---@field cpu_weight? integer
+--- CPUs, such as "0-3,6". cpuset(7)
+---@field cpuset_cpus? string
+--- NUMA nodes, such as "0-1". cpuset(7)
+---@field cpuset_mems? string
+--- Share when a disk is contended, 1 to 10000. Default 100. Needs BFQ or, with v2, io.cost; with v1 at most 1000 counts.
+---@field io_weight? integer
+--- Rates by device.
+---@field io? ccsand.IoLimit[]
+--- Bytes by size of page: { ["2MB"] = "64M" }.
+---@field hugetlb? table<string, ccsand.Size>
+--- Files of the group and their values, written last: { ["memory.swap.high"] = "64M" }. The names of v1 and v2 differ.
+---@field raw? table<string, string|number>
+
+--- Rates of one device; at least one, and none of them 0.
+---@class ccsand.IoLimit
+--- "major:minor" of the whole device, such as "8:0". Required.
+---@field device string
+--- Bytes read a second.
+---@field rbps? ccsand.Size
+--- Bytes written a second.
+---@field wbps? ccsand.Size
+--- Reads a second.
+---@field riops? integer
+--- Writes a second.
+---@field wiops? integer
+
+---@alias ccsand.Rlimit integer|string|(integer|string)[] a number, a size, "unlimited", or { soft, hard }
+
+--- Limits of the process. What is left out is as ccsand has it. getrlimit(2)
+---@class ccsand.Rlimits
+--- Bytes of address space.
+---@field as? ccsand.Rlimit
+--- Bytes of a core dump.
+---@field core? ccsand.Rlimit
+--- Seconds of CPU time.
+---@field cpu? ccsand.Rlimit
+--- Bytes of data.
+---@field data? ccsand.Rlimit
+--- Bytes of a file.
+---@field fsize? ccsand.Rlimit
+--- File locks; of no effect since Linux 2.4.25.
+---@field locks? ccsand.Rlimit
+--- Bytes of locked memory.
+---@field memlock? ccsand.Rlimit
+--- Bytes of POSIX message queues.
+---@field msgqueue? ccsand.Rlimit
+--- 20 minus the lowest nice value.
+---@field nice? ccsand.Rlimit
+--- Open files.
+---@field nofile? ccsand.Rlimit
+--- Processes and threads of the user, in the user namespace.
+---@field nproc? ccsand.Rlimit
+--- Of no effect since Linux 2.4.30.
+---@field rss? ccsand.Rlimit
+--- Real-time priority.
+---@field rtprio? ccsand.Rlimit
+--- Microseconds of real-time scheduling without a pause.
+---@field rttime? ccsand.Rlimit
+--- Queued signals.
+---@field sigpending? ccsand.Rlimit
+--- Bytes of stack.
+---@field stack? ccsand.Rlimit
+
+--- What a function of the recipe gets at a phase. In the container's process Lua runs
+--- without the JIT compiler, on a copy of the recipe's state: what it changes there
+--- nobody else sees.
+---@class ccsand.Phase
+--- "created", "setup" or "before_exec".
+---@field phase string
+--- Of the container's process, as the host counts; at `created` alone.
+---@field pid? integer
+
+--- A container: an immutable value.
+---@class ccsand.Container
+local Container = {}
+
+--- A changed copy. Tables are taken whole; `require("ccsand.container").none` takes a key out.
+---@param changes ccsand.ContainerSpec
+---@return ccsand.Container
+function Container:with(changes) end
+
+--- Validates it once more, without touching the kernel. Raises or returns true.
+---@return true
+function Container:check() end
+
+--- The plan that would assemble it: one line a step. Needs no privileges and no image.
+---@return string text
+function Container:plan() end
+
+--- Runs it to its end on the caller's terminal and streams. Signals that ccsand gets
+--- meanwhile are the container's.
+---@param command? string[] in place of its own
+---@param options? ccsand.RunOptions
+---@return ccsand.RunResult
+function Container:run(command, options) end
+
+---@class ccsand.RunOptions
+--- What it reads from standard input. Default: the caller's.
+---@field stdin? string
+--- Whether each step is printed to standard error with its time, after the end. Default false.
+---@field trace? boolean
+
+--- Runs it to its end; the result holds what it printed.
+---@param command? string[] in place of its own
+---@param options? ccsand.CaptureOptions
+---@return ccsand.RunResult
+function Container:capture(command, options) end
+
+---@class ccsand.CaptureOptions
+--- What it reads from standard input. Default: nothing (/dev/null).
+---@field stdin? string
+--- A file of the host, opened by ccsand, to read from.
+---@field stdin_file? string
+--- A file of the host that gets its standard output, emptied or made (0600).
+---@field stdout_file? string
+
+--- Starts it and returns when its command has been executed. A running container that is
+--- garbage-collected is killed: keep it.
+---@param command? string[] in place of its own
+---@param options? ccsand.StartOptions
+---@return ccsand.Running
+function Container:start(command, options) end
+
+---@class ccsand.StartOptions
+--- Whether the result holds what it printed. Default false: it prints to ccsand's own streams.
+---@field capture? boolean
+--- What it reads from standard input. Default: nothing (/dev/null).
+---@field stdin? string
+--- Whether it reads ccsand's standard input. Default false.
+---@field inherit_stdin? boolean
+
+--- A running container. Output of all of them is read, and time-outs are kept, while any is
+--- waited for.
+---@class ccsand.Running
+local Running = {}
+
+--- The result once it has ended; nil after `timeout`.
+---@param timeout? ccsand.Duration default: as long as it takes
+---@return ccsand.RunResult? result
+function Running:wait(timeout) end
+
+--- Sends a signal to its pid 1. The kernel drops those that pid 1 has no handler for, except
+--- KILL and STOP: give the container `init = true` to end it with TERM. signal(7)
+---@param signal? string|integer such as "TERM" or 15. Default "KILL"
+function Running:kill(signal) end
+
+--- Stops all of its processes. Needs a cgroup.
+function Running:freeze() end
+
+--- Lets them go on.
+function Running:thaw() end
+
+--- What it has used so far. Needs a cgroup.
+---@return ccsand.Stats
+function Running:stats() end
+
+--- Process number of its pid 1, as the host counts.
+---@return integer
+function Running:pid() end
+
+--- Runs a further command in it, to its end: in its namespaces and its cgroup, with its
+--- credentials and attributes.
+---@param command string[]
+---@param options? ccsand.ExecOptions
+---@return ccsand.RunResult
+function Running:exec(command, options) end
+
+---@class ccsand.ExecOptions
+--- What it reads from standard input. Default: nothing (/dev/null).
+---@field stdin? string
+--- Whether it runs on the caller's streams, without capture. Default false.
+---@field foreground? boolean
+--- As in the container's table, in place of the container's own.
+---@field user? string|integer
+--- As in the container's table.
+---@field group? string|integer
+--- As in the container's table.
+---@field groups? integer[]
+--- As in the container's table; replaces the container's own.
+---@field env? table<string, string|number|boolean>
+--- As in the container's table.
+---@field cwd? string
+--- As in the container's table.
+---@field capabilities? "default"|"none"|"all"|string[]|ccsand.CapabilityChange
+--- As in the container's table. Default none.
+---@field timeout? ccsand.Duration
+
+--- What a cgroup has used since it was made. What this kernel or this group cannot tell is
+--- nil: a group has the controllers that its limits ask for.
+---@class ccsand.Stats
+--- Bytes in use. v2: memory.current
+---@field memory? integer
+--- The most of it, in bytes. v2: memory.peak, Linux 5.19
+---@field memory_peak? integer
+--- Bytes of swap in use.
+---@field swap? integer
+--- Processes that the OOM killer took.
+---@field oom_kills? integer
+--- How often the memory limit was hit.
+---@field memory_max_events? integer
+--- Processes and threads.
+---@field pids? integer
+--- The most of them. Linux 6.1
+---@field pids_peak? integer
+--- Forks that the limit refused.
+---@field pids_max_events? integer
+--- Seconds of CPU time.
+---@field cpu? number
+--- Of them outside the kernel.
+---@field cpu_user? number
+--- Of them in the kernel.
+---@field cpu_system? number
+--- Periods in which it was throttled.
+---@field cpu_throttled? integer
+--- Seconds for which it was.
+---@field cpu_throttled_time? number
+--- Bytes read from block devices.
+---@field io_read? integer
+--- Bytes written to block devices.
+---@field io_write? integer
+--- v2, with PSI in the kernel; so the two that follow.
+---@field cpu_pressure? ccsand.Pressures
+---@field memory_pressure? ccsand.Pressures
+---@field io_pressure? ccsand.Pressures
+
+---@class ccsand.Pressures
+--- Some tasks waited.
+---@field some? ccsand.Pressure
+--- All of them did.
+---@field full? ccsand.Pressure
+
+--- Kernel documentation: accounting/psi
+---@class ccsand.Pressure
+--- Percent of the last 10 seconds.
+---@field avg10 number
+--- Percent of the last 60 seconds.
+---@field avg60 number
+--- Percent of the last 300 seconds.
+---@field avg300 number
+--- Seconds in all.
+---@field total number
+
+--- How a container ended and what it used. With a cgroup it has the fields of
+--- ccsand.Stats, too.
+---@class ccsand.RunResult: ccsand.Stats
+--- Exit status, 0 to 255; 128 + signal where a signal ended it.
+---@field status integer
+--- Name of the signal that ended it, such as "KILL". With `init = true` a signal that ends the command shows in `status` alone.
+---@field signal? string
+--- "oom": its cgroup's OOM killer took a process, and its status is not 0.
+---@field reason "exited"|"signalled"|"timeout"|"oom"
+--- What it printed; "" where that was not captured.
+---@field stdout string
+--- The same of standard error.
+---@field stderr string
+--- true where it printed more than `output_limit`.
+---@field stdout_cut? true
+--- The same of standard error.
+---@field stderr_cut? true
+--- Seconds from the start to the end.
+---@field wall number
+--- Seconds of CPU time outside the kernel, of pid 1 and the children that it waited for. getrusage(2)
+---@field user number
+--- Seconds of CPU time in the kernel, of the same.
+---@field system number
+--- Most memory in bytes that one of them had at a time. getrusage(2)
+---@field max_rss integer
+
+return container
