@@ -22,6 +22,9 @@ struct RecipeOptions {
   bool trace = false;  // each step of a container that is run is printed with its time
 };
 
+// The names of the recipes that ship: "recipes/alpine.lua", ...
+std::vector<std::string> shipped_recipes();
+
 class Host {
  public:
   // A state with the standard libraries, ccsand's modules and its Lua tree. One

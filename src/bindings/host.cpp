@@ -11,6 +11,7 @@
 #include "bindings/lua_tree.hpp"
 #include "bindings/modules.hpp"
 #include "bindings/recipe_file.hpp"
+#include "core/signals.hpp"
 #include "core/state.hpp"
 
 namespace ccsand {
@@ -28,6 +29,7 @@ void raise_interrupt(lua_State* L, lua_Debug*) {
 }
 void on_interrupt(int signal) {
   (void)std::signal(signal, SIG_DFL);
+  note_interrupt();
   if (interruptible != nullptr)
     lua_sethook(interruptible, raise_interrupt, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
 }

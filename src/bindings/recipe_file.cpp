@@ -10,6 +10,7 @@
 #include <cstdlib>
 
 #include "bindings/lua_tree.hpp"
+#include "ccsand/host.hpp"
 #include "sys/file.hpp"
 
 namespace ccsand {
@@ -61,6 +62,13 @@ const LuaFile* shipped(std::string name) {
   return nullptr;
 }
 }  // namespace
+
+std::vector<std::string> shipped_recipes() {
+  std::vector<std::string> names;
+  for (const LuaFile& file : lua_tree())
+    if (file.path.starts_with("recipes/")) names.emplace_back(file.path);
+  return names;
+}
 
 Result<RecipeSource> find_recipe(const std::string& name) {
   auto file = sys::open(name.c_str(), O_RDONLY | O_NOCTTY | O_NONBLOCK);

@@ -1,4 +1,5 @@
 // The command line: which recipe, with what, in which mode. Nothing else is decided here.
+#include <fcntl.h>
 #include <getopt.h>
 
 #include <cstdio>
@@ -17,6 +18,7 @@ constexpr const char* kUsage =
     "       ccsand run IMAGE [COMMAND...]              run a command in an image\n"
     "       ccsand plan RECIPE [ARGUMENT...]           print what would be done; needs no privileges\n"
     "       ccsand check RECIPE [ARGUMENT...]          load and validate a recipe\n"
+    "       ccsand recipes                             list the recipes that ship\n"
     "       ccsand doctor                              what this host can do, and how to mend it\n"
     "       ccsand --version | --help\n"
     "\n"
@@ -39,6 +41,13 @@ int doctor() {
     missing += feature.state == HostFeature::absent && feature.required ? 1 : 0;
   }
   return missing == 0 ? 0 : 1;
+}
+
+// 0, 1 and 2 must be somebody's: what is opened next must not become a container's stream.
+bool open_standard_streams() {
+  for (int fd = 0; fd <= 2; ++fd)
+    if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd) return false;
+  return true;
 }
 
 struct CommandLine {
@@ -72,6 +81,10 @@ int usage_error(const char* what) {
 int command(CommandLine& line, int argc, char** argv, int at) {
   std::string_view word = argv[at];
   if (word == "doctor") return doctor();
+  if (word == "recipes" && at + 1 == argc) {
+    for (const std::string& name : shipped_recipes()) (void)std::puts(name.c_str());
+    return 0;
+  }
   if (word == "plan" || word == "check") {
     line.options.mode = word == "plan" ? RecipeMode::plan : RecipeMode::check;
     ++at;
@@ -82,6 +95,7 @@ int command(CommandLine& line, int argc, char** argv, int at) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (!open_standard_streams()) return kOwnFailure;
   static const option kOptions[] = {{"trace", no_argument, nullptr, 't'},
                                     {"help", no_argument, nullptr, 'h'},
                                     {"version", no_argument, nullptr, 'V'},

@@ -121,13 +121,18 @@ void Running::read_output(Output& output) {
 }
 void Running::write_input() {
   const std::string& text = *options_.stdin_text;
+  // A reader that has gone is told by EPIPE; the signal would end ccsand.
+  auto before = std::signal(SIGPIPE, SIG_IGN);
   while (input_sent_ < text.size()) {
     auto size = sys::write(input_.get(), text.data() + input_sent_, text.size() - input_sent_, "input of the container");
-    if (!size && size.error().code == EAGAIN) return;
-    if (!size) break;  // EPIPE: it does not want to read any more
+    if (!size) {
+      if (size.error().code != EAGAIN) input_sent_ = text.size();  // it does not want to read any more
+      break;
+    }
     input_sent_ += *size;
   }
-  input_.close();
+  (void)std::signal(SIGPIPE, before);  // it was one of ours or the default
+  if (input_sent_ == text.size()) input_.close();
 }
 
 void Running::pass_on(int signal) {
@@ -160,7 +165,17 @@ Result<void> Running::pump(std::int64_t deadline_ns, Running& target) {
   polls.push_back({watch != nullptr ? watch->fd() : -1, POLLIN, 0});
   std::int64_t left = next < 0 ? -1 : std::max<std::int64_t>(0, next - monotonic_ns());
   int milliseconds = left < 0 ? -1 : static_cast<int>(std::min<std::int64_t>((left + 999'999) / 1'000'000, 1'000'000));
-  CCSAND_TRY(sys::poll(polls.data(), polls.size(), milliseconds));
+  if (watch != nullptr) {
+    CCSAND_TRY(sys::poll(polls.data(), polls.size(), milliseconds));
+  } else {
+    InterruptBlock block;
+    if (!interrupted()) CCSAND_TRY(sys::poll(polls.data(), polls.size(), milliseconds, &block.mask_before()));
+    if (interrupted()) {
+      Error error = make_error(EINTR, "wait", "", "interrupted");
+      error.exit_status = 130;
+      return error;
+    }
+  }
 
   if (watch != nullptr && polls.back().revents != 0)
     for (int signal = watch->next(); signal != 0; signal = watch->next()) target.pass_on(signal);

@@ -61,6 +61,17 @@ int SignalWatch::next() {
   return size && *size == sizeof info ? static_cast<int>(info.ssi_signo) : 0;
 }
 
+namespace {
+volatile std::sig_atomic_t interrupt_noted = 0;
+}
+void note_interrupt() { interrupt_noted = 1; }
+bool interrupted() { return interrupt_noted != 0; }
+
+InterruptBlock::InterruptBlock() : mask_before_(sys::block_all_signals()) {
+  sys::set_signal_mask(mask_before_ | bit(SIGINT) | bit(SIGTERM) | bit(SIGHUP));
+}
+InterruptBlock::~InterruptBlock() { sys::set_signal_mask(mask_before_); }
+
 bool ends_by_default(int signal) {
   switch (signal) {
     case SIGCHLD: case SIGCONT: case SIGURG: case SIGWINCH: case SIGSTOP: case SIGTSTP: case SIGTTIN: case SIGTTOU:

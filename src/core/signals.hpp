@@ -29,6 +29,22 @@ class SignalWatch {
   std::uint64_t mask_before_ = 0;
 };
 
+// The signals that end ccsand itself while no watch is in force. Their handler calls
+// note_interrupt(); who waits asks for it with them blocked, so that none is missed.
+void note_interrupt();
+bool interrupted();
+class InterruptBlock {
+ public:
+  InterruptBlock();
+  ~InterruptBlock();
+  InterruptBlock(const InterruptBlock&) = delete;
+  InterruptBlock& operator=(const InterruptBlock&) = delete;
+  [[nodiscard]] const std::uint64_t& mask_before() const { return mask_before_; }
+
+ private:
+  std::uint64_t mask_before_;
+};
+
 // Whether the default action of a signal ends a process.
 bool ends_by_default(int signal);
 // Whether a process catches or ignores it (/proc/PID/status); false where that cannot be read.

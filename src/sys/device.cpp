@@ -66,9 +66,9 @@ Result<void> load_filter(const sock_filter* program, std::size_t length, unsigne
   return {};
 }
 
-Result<int> poll(pollfd* fds, std::size_t count, int milliseconds) {
+Result<int> poll(pollfd* fds, std::size_t count, int milliseconds, const std::uint64_t* mask) {
   timespec time = {milliseconds / 1000, (milliseconds % 1000) * 1'000'000L};
-  long result = call(SYS_ppoll, fds, count, milliseconds < 0 ? nullptr : &time, nullptr, 8);
+  long result = call(SYS_ppoll, fds, count, milliseconds < 0 ? nullptr : &time, mask, sizeof *mask);
   if (result == -EINTR) return 0;
   if (result < 0) return failure(result, "poll", {});
   return static_cast<int>(result);

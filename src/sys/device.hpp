@@ -29,8 +29,8 @@ Result<void> bring_loopback_up();                                // SIOCSIFFLAGS
 Result<void> load_filter(const sock_filter* program, std::size_t length, unsigned flags);  // seccomp(2)
 
 // poll(2) in milliseconds, -1 for no limit; how many are ready, 0 after the time.
-// A signal ends it like the time does.
-Result<int> poll(pollfd* fds, std::size_t count, int milliseconds);
+// A signal ends it like the time does. `mask` is in force while it waits: ppoll(2).
+Result<int> poll(pollfd* fds, std::size_t count, int milliseconds, const std::uint64_t* mask = nullptr);
 Result<Fd> signal_fd(std::uint64_t mask);                        // signalfd4(2), non-blocking
 
 }  // namespace ccsand::sys
