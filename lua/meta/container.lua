@@ -69,7 +69,7 @@ function container.is(value) end
 ---@field capabilities? "default"|"none"|"all"|string[]|ccsand.CapabilityChange
 --- Securebits, such as { "noroot", "noroot_locked" }. capabilities(7)
 ---@field securebits? string|string[]
---- Whether set-user-ID programs and file capabilities give nothing. Default true. PR_SET_NO_NEW_PRIVS(2const)
+--- Whether set-user-ID programs and file capabilities give nothing. Default true. prctl(2), PR_SET_NO_NEW_PRIVS
 ---@field no_new_privs? boolean
 --- A compiled filter for system calls. Default none: a default profile is still to come. seccomp(2)
 ---@field seccomp? ccsand.SeccompFilter
