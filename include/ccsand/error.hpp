@@ -64,7 +64,7 @@ struct Error {
   int code = 0;
   const char* operation = "";
   FixedText<448> subject;
-  FixedText<512> reason;
+  FixedText<1536> reason;
   FixedText<256> context;
   const char* hint = "";
   int exit_status = 125;  // of a program that ends with this error: 126 and 127 as a shell has them

@@ -21,12 +21,15 @@ local function resolved(spec, find)
   for k, v in pairs(spec) do result[k] = v end
   if spec.image == nil then return result end
   if type(spec.image) ~= "string" then
-    error("container.image: must be the name of an image, got " .. type(spec.image), 0)
+    error(core.error("container.image: must be the name of an image, got " .. type(spec.image)))
+  end
+  if spec.image_fallback ~= nil and type(spec.image_fallback) ~= "string" then
+    error(core.error("container.image_fallback: must be the name of an image, got " .. type(spec.image_fallback)))
   end
   local root = spec.root
   if root == nil then root = {} end
   if type(root) ~= "table" or root.path or root.host_view then
-    error("container.root: an image is a root already; its 'root' takes access, id_mapped and layer_size", 0)
+    error(core.error("container.root: an image is a root already; its 'root' takes access, id_mapped and layer_size"))
   end
   result.root = copy(root)
   local image = require "ccsand.image"
@@ -36,14 +39,28 @@ end
 
 local function of(self, method)
   local spec = tables[self]
-  if not spec then error(method .. ": call it as a method of a container, box:" .. method .. "(...)", 3) end
+  if not spec then error(core.error(method .. ": call it as a method of a container, box:" .. method .. "(...)")) end
   return spec
+end
+
+-- Options are read as strictly as containers.
+local function checked(options, method, ...)
+  if options == nil then return {} end
+  if type(options) ~= "table" then error(core.error(method .. ": options are a table, got " .. type(options))) end
+  for key in pairs(options) do
+    local known = false
+    for _, name in ipairs { ... } do known = known or name == key end
+    if not known then
+      error(core.error(("%s: '%s' is not an option"):format(method, tostring(key)), "it takes " .. table.concat({ ... }, ", ")))
+    end
+  end
+  return options
 end
 
 -- A command: an array, or nil for the container's own.
 local function with_command(spec, command)
   if command == nil then return spec end
-  if type(command) ~= "table" then error("a command is a list of strings, such as { \"ls\", \"-l\" }", 3) end
+  if type(command) ~= "table" then error(core.error("a command is a list of strings, such as { \"ls\", \"-l\" }")) end
   spec.command = command
   return spec
 end
@@ -62,7 +79,7 @@ end
 
 --- Makes a container. Raises where the table makes no sense.
 function container.new(spec)
-  if type(spec) ~= "table" then error("container: takes a table, got " .. type(spec), 2) end
+  if type(spec) ~= "table" then error(core.error("container: takes a table, got " .. type(spec))) end
   local self = setmetatable({}, Container)
   tables[self], places[self] = copy(spec), core.caller()
   at_place(self, function() core.check(resolved(tables[self], "plan")) end)
@@ -77,12 +94,13 @@ Container.__tostring = function(self)
   local spec = tables[self]
   return "container of " .. tostring(spec.image or (type(spec.root) == "table" and (spec.root.path or "a view of the host")) or spec.root)
 end
-Container.__newindex = function() error("a container cannot be changed; box:with { ... } gives a changed copy", 2) end
+Container.__newindex = function() error(core.error("a container cannot be changed; box:with { ... } gives a changed copy")) end
 
 --- A changed copy. Tables are taken whole; the value `container.none` takes a key out.
 container.none = setmetatable({}, { __tostring = function() return "container.none" end })
 function Container:with(changes)
   local spec = copy(of(self, "with"))
+  if type(changes) ~= "table" then error(core.error("with: takes a table of changes, got " .. type(changes))) end
   for k, v in pairs(changes) do
     if v == container.none then spec[k] = nil else spec[k] = copy(v) end
   end
@@ -115,7 +133,7 @@ end
 
 --- Runs the container on the caller's terminal and streams, to its end.
 function Container:run(command, options)
-  options = options or {}
+  options = checked(options, "run", "trace", "stdin")
   local handle, spec = launch(self, "run", command, core.run,
     { foreground = true, trace = options.trace, stdin = options.stdin })
   local result = handle:wait()
@@ -125,9 +143,9 @@ end
 
 --- Runs the container to its end and returns what it printed in the result.
 function Container:capture(command, options)
-  options = options or {}
+  options = checked(options, "capture", "stdin", "stdin_file", "stdout_file", "show_stderr")
   local handle, spec = launch(self, "capture", command, core.start, {
-    capture = true, stdin = options.stdin, stdin_file = options.stdin_file, stdout_file = options.stdout_file,
+    capture = true, show_stderr = options.show_stderr, stdin = options.stdin, stdin_file = options.stdin_file, stdout_file = options.stdout_file,
     stdin_null = options.stdin == nil and options.stdin_file == nil,
   })
   return exited(spec, handle:wait())
@@ -135,7 +153,7 @@ end
 
 --- Starts the container and returns it running.
 function Container:start(command, options)
-  options = options or {}
+  options = checked(options, "start", "capture", "stdin", "inherit_stdin")
   local handle, spec = launch(self, "start", command, core.start, {
     capture = options.capture, stdin = options.stdin,
     stdin_null = options.stdin == nil and not options.inherit_stdin,
@@ -147,10 +165,11 @@ end
 
 Running.__index = Running
 Running.__metatable = "a running container"
+Running.__tostring = function(self) return "running container " .. handles[self].handle:pid() end
 
 local function running(self, method)
   local entry = handles[self]
-  if not entry then error(method .. ": call it as a method of a running container", 3) end
+  if not entry then error(core.error(method .. ": call it as a method of a running container")) end
   return entry
 end
 
@@ -174,7 +193,8 @@ function Running:exec(command, options)
   local spec = {}
   for k, v in pairs(entry.spec) do spec[k] = v end
   for _, key in ipairs { "limits", "cgroup", "timeout", "init", "created", "setup", "before_exec", "exited" } do spec[key] = nil end
-  options = options or {}
+  options = checked(options, "exec", "user", "group", "groups", "env", "cwd", "capabilities", "timeout", "stdin", "foreground")
+  if command == nil then error(core.error("exec: takes a command, such as { \"ps\" }")) end
   for _, key in ipairs { "user", "group", "groups", "env", "cwd", "capabilities", "timeout" } do
     if options[key] ~= nil then spec[key] = options[key] end
   end

@@ -1,5 +1,6 @@
 -- Images by name: a store of read-only roots. An image is looked for in the store,
 -- then as a file in CCSAND_IMAGE_PATH, then at its download address.
+local core = require "ccsand.core"
 local store = require "ccsand.store"
 
 local image = {}
@@ -20,7 +21,7 @@ image.builders = {
 }
 
 local function exists(path)
-  local file = io.open(path, "rb")
+  local file = type(path) == "string" and io.open(path, "rb")
   if file then file:close() end
   return file ~= nil
 end
@@ -66,11 +67,11 @@ local function unpack_into(directory, file, sha256)
     command = command,
   }
   local result = box:capture(nil, { stdin_file = file })
-  if result.status ~= 0 then error("image file '" .. file .. "': " .. reason_of(result), 0) end
+  if result.status ~= 0 then error(core.error("image file '" .. file .. "': " .. reason_of(result))) end
 end
 
 local function download(known, target)
-  local progress = require("ccsand.core").is_terminal(2)
+  local progress = core.is_terminal(2)
   local command = { "/run/ccsand-image", "fetch", "--url", known.url, "--max-bytes", tostring(known.most) }
   if progress then command[#command + 1] = "--progress" end
   local box = sandbox {
@@ -80,7 +81,7 @@ local function download(known, target)
     command = command,
   }
   local result = box:capture(nil, { stdout_file = target, show_stderr = progress })
-  if result.status ~= 0 then error(reason_of(result), 0) end
+  if result.status ~= 0 then error(core.error(reason_of(result))) end
 end
 
 -- Makes an image with `fill(directory)` and puts it into the store whole, or not at all.
@@ -108,8 +109,8 @@ local function provide(name)
   end
   local known = image.catalogue[name]
   if not known then
-    error(("image '%s' is not in the store (%s), and no download is known by that name\n  hint: give it to the store with "
-      .. "ccsand.image.import(%q, \"FILE.tar.gz\"), or name a directory as the root"):format(name, store.directory(), name), 0)
+    error(core.error(("image '%s' is not in the store (%s), and no download is known by that name"):format(name, store.directory()),
+      ("give it to the store with ccsand.image.import(%q, \"FILE.tar.gz\"), or name a directory as the root"):format(name)))
   end
   local file = find_file(known.file)
   if file then
@@ -119,9 +120,9 @@ local function provide(name)
     local archive = directory .. "/archive"
     local good, problem = pcall(download, known, archive)
     if not good then
-      error(("image '%s' is not here, and cannot be fetched: %s\n  hint: one of: let this machine reach %s; put the file %s "
-        .. "into a directory that CCSAND_IMAGE_PATH names; or import it into the store %s from another machine")
-        :format(name, tostring(problem), known.url, known.file, store.directory()), 0)
+      error(core.error(("image '%s' is not here, and cannot be fetched: %s"):format(name, problem.message or tostring(problem)),
+        ("one of: let this machine reach %s; put the file %s into a directory that CCSAND_IMAGE_PATH names; or copy the image "
+        .. "into the store %s from another machine"):format(known.url, known.file, store.directory())))
     end
     unpack_into(directory, archive, known.sha256)
     os.remove(archive)
@@ -138,7 +139,7 @@ function image.get(name, options)
   if good then return result end
   local fallback = options and options.fallback
   if not fallback then error(result, 0) end
-  local why = tostring(result):match("^[^\n]*")
+  local why = type(result) == "table" and result.message or tostring(result)
   io.stderr:write(("ccsand: %s; using %s instead\n"):format(why, fallback))
   return image.get(fallback)
 end
@@ -146,7 +147,7 @@ end
 --- Puts a tar archive into the store under a name. With `options.sha256` the file must have that sum.
 function image.import(name, file, options)
   store.root(name)
-  if not exists(file) then error("image file '" .. file .. "' cannot be read", 2) end
+  if not exists(file) then error(core.error("image file '" .. tostring(file) .. "' cannot be read")) end
   return install(name, function(directory) unpack_into(directory, file, options and options.sha256) end)
 end
 

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 
+#include "bindings/sys.hpp"
 #include "bindings/table.hpp"
 #include "sys/kernel_abi.hpp"
 
@@ -14,10 +15,10 @@ namespace ccsand {
 namespace {
 
 // "new", "host", a path, or a descriptor.
-Result<void> read_namespace(Table& table, const char* key, NamespaceChoice& choice) {
+Result<bool> read_namespace(Table& table, const char* key, NamespaceChoice& choice) {
   lua_State* L = table.state();
   int at = table.push(key);
-  if (lua_isnil(L, at)) return {};
+  if (lua_isnil(L, at)) return false;
   if (lua_type(L, at) == LUA_TNUMBER) {
     choice = {NamespaceChoice::joined, {}, static_cast<int>(lua_tointeger(L, at))};
   } else if (lua_type(L, at) == LUA_TSTRING) {
@@ -29,7 +30,7 @@ Result<void> read_namespace(Table& table, const char* key, NamespaceChoice& choi
   } else {
     return table.wrong_type(key, "\"new\", \"host\", a path or a descriptor", at);
   }
-  return {};
+  return true;
 }
 
 Result<void> read_namespaces(Table& container, ContainerSpec& spec) {
@@ -40,12 +41,14 @@ Result<void> read_namespaces(Table& container, ContainerSpec& spec) {
   Table table(L, at, container.name_of("namespaces"));
   CCSAND_TRY(read_namespace(table, "mount", spec.mount));
   CCSAND_TRY(read_namespace(table, "pid", spec.pid));
-  CCSAND_TRY(read_namespace(table, "net", spec.net));
+  bool net_given = CCSAND_TRY(read_namespace(table, "net", spec.net));
+  if (net_given && spec.network_named) return table.wrong("net", "and 'network' both say it: leave one out");
   CCSAND_TRY(read_namespace(table, "uts", spec.uts));
   CCSAND_TRY(read_namespace(table, "ipc", spec.ipc));
   CCSAND_TRY(read_namespace(table, "cgroup", spec.cgroup));
   CCSAND_TRY(read_namespace(table, "time", spec.time));
-  CCSAND_TRY(read_namespace(table, "user", spec.user));
+  bool user_given = CCSAND_TRY(read_namespace(table, "user", spec.user));
+  if (user_given && spec.user_namespace_named) return table.wrong("user", "and 'user_namespace' both say it: leave one out");
   return table.finish();
 }
 
@@ -79,6 +82,7 @@ Result<void> read_user_namespace(Table& container, ContainerSpec& spec) {
   spec.uid_map = spec.gid_map = default_id_map();
   int at = container.push("user_namespace");
   if (lua_isnil(L, at)) return {};
+  spec.user_namespace_named = true;
   if (lua_isboolean(L, at)) {
     spec.user.kind = lua_toboolean(L, at) != 0 ? NamespaceChoice::fresh : NamespaceChoice::host;
     return {};
@@ -132,7 +136,8 @@ Result<void> read_mount(lua_State* L, int at, const std::string& name, MountSpec
   CCSAND_TRY(table.text("target", mount.target));
   CCSAND_TRY(table.bits("flags", mount_attribute_names(), mount.attributes));
   bool writable = false;
-  CCSAND_TRY(table.boolean("writable", writable));
+  if (CCSAND_TRY(table.boolean("writable", writable)) && mount.type != "bind")
+    return table.wrong("writable", "is for bind mounts; a filesystem of one's own is writable unless flags say \"ro\"");
   CCSAND_TRY(table.pairs("options", mount.options));
   CCSAND_TRY(table.boolean("recursive", mount.recursive));
   CCSAND_TRY(table.boolean("id_mapped", mount.id_mapped));
@@ -151,6 +156,7 @@ Result<void> read_mounts(Table& container, ContainerSpec& spec) {
   int at = container.push("mounts");
   if (lua_isnil(L, at)) return {};
   if (!lua_istable(L, at)) return container.wrong_type("mounts", "a list of tables", at);
+  CCSAND_TRY(container.require_list("mounts", at));
   for (std::size_t i = 1; i <= lua_objlen(L, at); ++i) {
     lua_rawgeti(L, at, static_cast<int>(i));
     std::string name = container.name_of("mounts") + "[" + std::to_string(i) + "]";
@@ -288,7 +294,7 @@ Result<void> read_scheduling(Table& table, ContainerSpec& spec) {
   std::int64_t value = 0;
   if (CCSAND_TRY(table.integer("nice", value, -20, 19))) spec.nice = static_cast<int>(value);
   if (CCSAND_TRY(table.integer("oom_score_adj", value, -1000, 1000))) spec.oom_score_adj = static_cast<int>(value);
-  if (CCSAND_TRY(table.integer("umask", value, 0, 0777))) spec.umask = static_cast<unsigned>(value);
+  CCSAND_TRY(mode_key(table, "umask", spec.umask));
   std::vector<std::int64_t> cpus;
   if (CCSAND_TRY(table.integers("cpu_affinity", cpus, 0, 1023)))
     for (std::int64_t cpu : cpus) spec.cpu_affinity.push_back(static_cast<int>(cpu));
@@ -342,6 +348,12 @@ Result<void> read_command(Table& table, ContainerRequest& request) {
   }
   if (!path) spec.env.push_back(std::string("PATH=") + kDefaultPath);
   spec.home_from_user = !home;
+  if (spec.mount.kind == NamespaceChoice::joined) {  // no files to look anything up in
+    spec.home_from_user = false;
+    if (spec.command_user.empty()) spec.command_user = "0";
+    if (spec.command_group.empty()) spec.command_group = "0";
+    if (!spec.command_groups) spec.command_groups.emplace();
+  }
   CCSAND_TRY(table.text("cwd", spec.cwd));
   CCSAND_TRY(table.boolean("init", spec.init));
   CCSAND_TRY(table.boolean("new_session", spec.new_session));
@@ -377,6 +389,7 @@ Result<void> read_run_options(Table& table, ContainerRequest& request) {
   Table offsets(L, at, table.name_of("time_offsets"));
   if (CCSAND_TRY(offsets.duration_ns("monotonic", offset))) request.spec.monotonic_offset_ns = offset;
   if (CCSAND_TRY(offsets.duration_ns("boottime", offset))) request.spec.boottime_offset_ns = offset;
+  if (request.spec.time.kind == NamespaceChoice::joined) return table.wrong("time_offsets", "need a new time namespace");
   request.spec.time.kind = NamespaceChoice::fresh;
   return offsets.finish();
 }
@@ -386,6 +399,7 @@ Result<void> read_network(Table& table, ContainerSpec& spec) {
   std::uint64_t network = NamespaceChoice::fresh;
   if (!CCSAND_TRY(table.word("network", kNetworks, network))) return {};
   spec.net = {static_cast<NamespaceChoice::Kind>(network), {}, -1};
+  spec.network_named = true;
   return {};
 }
 

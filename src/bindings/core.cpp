@@ -42,7 +42,8 @@ Result<Handle*> handle_argument(lua_State* L, const char* function) {
 }
 
 Result<int> check_body(lua_State* L) {
-  CCSAND_TRY(read_container(L, 1));
+  ContainerRequest request = CCSAND_TRY(read_container(L, 1));
+  CCSAND_TRY(read_hooks(L, 1, request.spec));
   return 0;
 }
 
@@ -59,6 +60,9 @@ Result<void> read_start_options(lua_State* L, int index, ContainerRequest& reque
   bool capture = false, null = false;
   CCSAND_TRY(table.boolean("capture", capture));
   options.capture_stdout = options.capture_stderr = capture;
+  bool show = false;
+  CCSAND_TRY(table.boolean("show_stderr", show));
+  if (show) options.capture_stderr = false;
   CCSAND_TRY(table.boolean("foreground", options.foreground));
   CCSAND_TRY(table.boolean("trace", options.trace));
   CCSAND_TRY(table.boolean("stdin_null", null));
@@ -187,6 +191,17 @@ Result<int> is_terminal_body(lua_State* L) {
   return 1;
 }
 
+// An error value of the Lua side's own: message, hint.
+Result<int> error_body(lua_State* L) {
+  std::string message = CCSAND_TRY(text_argument(L, 1, "error"));
+  push_error(L, make_error(EINVAL, "", "", message));
+  if (lua_type(L, 2) == LUA_TSTRING) {
+    lua_pushvalue(L, 2);
+    lua_setfield(L, -2, "hint");
+  }
+  return 1;
+}
+
 Result<int> caller_body(lua_State* L) {
   std::string position = caller_position(L);
   if (position.empty()) return 0;
@@ -202,6 +217,7 @@ constexpr Function kFunctions[] = {{"check", binding<check_body>},
                                    {"plan", binding<plan_body>},
                                    {"start", binding<start_body>},
                                    {"run", binding<run_body>},
+                                   {"error", binding<error_body>},
                                    {"caller", binding<caller_body>},
                                    {"is_terminal", binding<is_terminal_body>}};
 }  // namespace

@@ -17,14 +17,18 @@ class LuaHook : public Hook {
   LuaHook(lua_State* L, int reference) : L_(L), reference_(reference) {}
   ~LuaHook() override { luaL_unref(L_, LUA_REGISTRYINDEX, reference_); }
 
-  Result<void> run(Phase phase, Context& context) override {
+  Result<void> run(Phase phase, Context& context, Slot root) override {
     // In the child the JIT stays off: it would map new executable pages between the
     // steps of a set-up, and traces of the parent's may assume what no longer holds.
     if (phase != Phase::created) (void)luaJIT_setmode(L_, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
     lua_rawgeti(L_, LUA_REGISTRYINDEX, reference_);
-    lua_createtable(L_, 0, 2);
+    lua_createtable(L_, 0, 3);
     push_text(L_, phase_name(phase));
     lua_setfield(L_, -2, "phase");
+    if (root != kNoSlot) {
+      push_text(L_, "/proc/self/fd/" + std::to_string(context.fd(root)));
+      lua_setfield(L_, -2, "root");
+    }
     if (context.child != 0) {
       lua_pushinteger(L_, context.child);
       lua_setfield(L_, -2, "pid");
@@ -39,8 +43,6 @@ class LuaHook : public Hook {
   lua_State* L_;
   int reference_;
 };
-
-constexpr Phase kPhases[] = {Phase::created, Phase::setup, Phase::before_exec};
 
 }  // namespace
 
@@ -66,7 +68,7 @@ Error error_from_lua(lua_State* L, const char* operation) {
 }
 
 Result<void> read_hooks(lua_State* L, int index, ContainerSpec& spec) {
-  for (Phase phase : kPhases) {
+  for (Phase phase : {Phase::created, Phase::setup, Phase::before_exec, Phase::exited}) {
     lua_getfield(L, index, phase_name(phase));
     if (lua_isnil(L, -1)) {
       lua_pop(L, 1);
@@ -78,7 +80,11 @@ Result<void> read_hooks(lua_State* L, int index, ContainerSpec& spec) {
       lua_pop(L, 1);
       return error;
     }
-    spec.hooks.push_back({phase, std::make_shared<LuaHook>(L, luaL_ref(L, LUA_REGISTRYINDEX))});
+    if (phase == Phase::exited) {  // the Lua side calls it with the result
+      lua_pop(L, 1);
+      continue;
+    }
+    spec.hooks.push_back({phase, std::make_shared<LuaHook>(L, luaL_ref(L, LUA_REGISTRYINDEX)), kNoSlot});
   }
   return {};
 }

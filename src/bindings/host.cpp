@@ -192,7 +192,7 @@ Host::~Host() {
 }
 
 Result<int> Host::run_recipe(const std::string& name, const std::vector<std::string>& arguments, const RecipeOptions& options) {
-  RecipeSource source = CCSAND_TRY(find_recipe(name));
+  RecipeSource source = CCSAND_TRY(find_recipe(name, options.shipped_only));
   lua_State* L = state_;
   if (options.mode == RecipeMode::run) (void)sweep();  // what cannot be swept now is left to the next start
   interruptible = L;

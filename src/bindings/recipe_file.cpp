@@ -70,7 +70,9 @@ std::vector<std::string> shipped_recipes() {
   return names;
 }
 
-Result<RecipeSource> find_recipe(const std::string& name) {
+Result<RecipeSource> find_recipe(const std::string& name, bool shipped_only) {
+  if (shipped_only)
+    if (const LuaFile* found = shipped(name)) return RecipeSource{"@" + std::string(found->path), std::string(found->bytecode), true};
   auto file = sys::open(name.c_str(), O_RDONLY | O_NOCTTY | O_NONBLOCK);
   if (file) {
     std::string text = CCSAND_TRY(read_trusted(name, std::move(*file)));

@@ -14,6 +14,7 @@ struct RecipeSource {
 };
 // The file `name`, else "recipes/x.lua" of the shipped tree (".lua" may be left out
 // there). EACCES where others than root, the caller and sudo's caller may write it.
-Result<RecipeSource> find_recipe(const std::string& name);
+// With `shipped_only` no file is looked for.
+Result<RecipeSource> find_recipe(const std::string& name, bool shipped_only);
 
 }  // namespace ccsand

@@ -109,15 +109,26 @@ Result<bool> Table::duration_ns(const char* key, std::int64_t& out) {
   out = *parsed;
   return true;
 }
+Result<void> Table::require_list(const char* key, int at) {
+  std::size_t count = 0, length = 0;
+  for (lua_pushnil(L_); lua_next(L_, at) != 0; lua_pop(L_, 1))
+    if (lua_type(L_, -2) != LUA_TNUMBER || lua_tonumber(L_, -2) > 0) ++count;  // `arg` has the recipe at 0
+  for (;; ++length) {  // the border that lua_objlen picks may lie behind a hole
+    lua_rawgeti(L_, at, static_cast<int>(length + 1));
+    bool end = lua_isnil(L_, -1);
+    lua_pop(L_, 1);
+    if (end) break;
+  }
+  if (count == length) return {};
+  return wrong(key, "must be a list without holes or named keys");
+}
 Result<bool> Table::texts(const char* key, std::vector<std::string>& out) {
   Popper popper(L_);
   int at = push(key);
   if (lua_isnil(L_, at)) return false;
   if (!lua_istable(L_, at)) return wrong_type(key, "a list of strings", at);
+  CCSAND_TRY(require_list(key, at));
   std::vector<std::string> list;
-  std::size_t count = 0;
-  for (lua_pushnil(L_); lua_next(L_, at) != 0; lua_pop(L_, 1))
-    if (lua_type(L_, -2) != LUA_TNUMBER || lua_tonumber(L_, -2) > 0) ++count;  // `arg` has the recipe at 0
   for (std::size_t i = 1; i <= lua_objlen(L_, at); ++i) {
     lua_rawgeti(L_, at, static_cast<int>(i));
     if (lua_type(L_, -1) != LUA_TSTRING && lua_type(L_, -1) != LUA_TNUMBER) {
@@ -129,7 +140,6 @@ Result<bool> Table::texts(const char* key, std::vector<std::string>& out) {
     list.emplace_back(text);
     lua_pop(L_, 1);
   }
-  if (count != list.size()) return wrong(key, "must be a list without holes or named keys");
   out = std::move(list);
   return true;
 }
@@ -138,6 +148,7 @@ Result<bool> Table::integers(const char* key, std::vector<std::int64_t>& out, st
   int at = push(key);
   if (lua_isnil(L_, at)) return false;
   if (!lua_istable(L_, at)) return wrong_type(key, "a list of numbers", at);
+  CCSAND_TRY(require_list(key, at));
   out.clear();
   for (std::size_t i = 1; i <= lua_objlen(L_, at); ++i) {
     lua_rawgeti(L_, at, static_cast<int>(i));

@@ -42,6 +42,8 @@ class Table {
   Result<bool> word(const char* key, std::span<const Name> names, std::uint64_t& out);
   // { name = "value" or number or boolean }, sorted by name.
   Result<bool> pairs(const char* key, std::vector<std::pair<std::string, std::string>>& out);
+  // An error unless the table at `at` is a list without holes or named keys (but 0).
+  Result<void> require_list(const char* key, int at);
   // Leaves the value of a key on the stack (nil where it is not there) and marks it known.
   int push(const char* key);
   // Marks a key known without reading it.

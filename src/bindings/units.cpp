@@ -34,6 +34,7 @@ Result<double> parse(std::string_view text, const Unit (&units)[N], const char* 
 Result<std::uint64_t> parse_size(std::string_view text) {
   double bytes = CCSAND_TRY(parse(text, kSizes, "size", "a number of bytes, or text such as \"256M\", \"1.5G\", \"64KiB\""));
   if (bytes < 0 || bytes >= 9.2e18) return make_error(ERANGE, "size", text, "is out of range");
+  if (bytes != std::floor(bytes)) return make_error(EINVAL, "size", text, "is not a whole number of bytes");
   return static_cast<std::uint64_t>(bytes);
 }
 Result<std::int64_t> parse_duration_ns(std::string_view text) {

@@ -89,6 +89,7 @@ int command(CommandLine& line, int argc, char** argv, int at) {
     line.options.mode = word == "plan" ? RecipeMode::plan : RecipeMode::check;
     ++at;
   }
+  if (word == "run") line.options.shipped_only = true;
   if (!take_recipe(line, argc, argv, at)) return usage_error("a recipe is missing");
   return run(line);
 }
@@ -105,7 +106,7 @@ int main(int argc, char** argv) {
     if (option == 't') line.options.trace = true;
     else if (option == 'h') return std::fputs(kUsage, stdout) < 0 ? 1 : 0;
     else if (option == 'V') return std::puts("ccsand " CCSAND_VERSION) < 0 ? 1 : 0;
-    else return usage_error("see above");
+    else return usage_error("unknown option");
   }
   if (optind >= argc) return usage_error("a recipe is missing");
   return command(line, argc, argv, optind);

@@ -24,12 +24,13 @@ struct Builder {
   std::vector<Slot> sources;   // of spec.mounts; kNoSlot where it is not a bind mount
   Slot init = kNoSlot;
   Slot terminal = kNoSlot;
+  std::vector<std::pair<std::uint64_t, Slot>> joined;  // opened namespaces, the user namespace last
   int covers = 0;              // mounts on the old root's place that stay there
 
   [[nodiscard]] Place in_root(std::string path) const { return {root, std::move(path)}; }
 };
 
-std::uint64_t clone_flags(const ContainerSpec& spec) {
+std::uint64_t fresh_namespaces(const ContainerSpec& spec) {
   std::uint64_t flags = 0;
   auto add = [&flags](const NamespaceChoice& choice, std::uint64_t flag) {
     if (choice.kind == NamespaceChoice::fresh) flags |= flag;
@@ -62,8 +63,13 @@ bool joins_any(const ContainerSpec& spec) {
 void call_hooks(Builder& b, Phase phase) {
   for (const CallHook& call : b.spec.hooks) {
     if (call.phase != phase) continue;
-    if (phase == Phase::created) b.plan.host(call);
-    else b.plan.container(call);
+    if (phase == Phase::created) {
+      b.plan.host(call);
+    } else {
+      CallHook placed = call;
+      if (phase == Phase::setup) placed.root = b.root;
+      b.plan.container(placed);
+    }
   }
 }
 
@@ -100,9 +106,27 @@ void open_sources(Builder& b) {
   }
 }
 
+// With the host's rights, because the child may have lost them when it comes to join.
+void open_joined(Builder& b) {
+  auto open = [&b](const NamespaceChoice& choice, std::uint64_t kind) {
+    if (choice.kind != NamespaceChoice::joined || choice.fd >= 0) return;
+    Slot slot = b.plan.new_slot();
+    b.plan.host(OpenNamespacePath{choice.path, slot});
+    b.joined.emplace_back(kind, slot);
+  };
+  open(b.spec.net, CLONE_NEWNET);
+  open(b.spec.uts, CLONE_NEWUTS);
+  open(b.spec.ipc, CLONE_NEWIPC);
+  open(b.spec.cgroup, CLONE_NEWCGROUP);
+  open(b.spec.time, CLONE_NEWTIME);
+  open(b.spec.mount, CLONE_NEWNS);
+  open(b.spec.user, CLONE_NEWUSER);
+}
+
 void prepare_host(Builder& b) {
   const ContainerSpec& spec = b.spec;
-  open_sources(b);
+  open_joined(b);
+  if (spec.mount.kind != NamespaceChoice::joined) open_sources(b);
   if (spec.init) b.plan.host(OpenInit{b.init = b.plan.new_slot()});
   b.plan.host(LookUpUser{b.root_tree, spec.command_user, spec.command_group, spec.command_groups, spec.home_from_user});
   if (wants_cgroup(spec)) b.plan.host(CreateCgroup{spec.limits});
@@ -114,7 +138,9 @@ void prepare_host(Builder& b) {
 void clone_and_attend(Builder& b) {
   const ContainerSpec& spec = b.spec;
   Clone clone;
-  clone.namespaces = clone_flags(spec);
+  clone.namespaces = fresh_namespaces(spec);
+  // In a joined user namespace the others are made after it: they belong to it.
+  if (spec.user.kind == NamespaceChoice::joined) clone.namespaces &= CLONE_NEWPID;
   clone.into_cgroup = wants_cgroup(spec);
   // A child that shares memory cannot enter a time namespace, nor run Lua.
   clone.copies_memory = has_container_hooks(spec) || spec.time.kind != NamespaceChoice::host || joins_any(spec);
@@ -146,20 +172,28 @@ void clone_and_attend(Builder& b) {
 
 // ---- the container's side
 
+void join_one(Builder& b, const NamespaceChoice& choice, std::uint64_t kind) {
+  if (choice.kind != NamespaceChoice::joined) return;
+  JoinNamespace join{kind, {}, choice.fd, kNoSlot};
+  for (const auto& [opened, slot] : b.joined)
+    if (opened == kind) join.slot = slot;
+  b.plan.container(join);
+}
+
 void join_namespaces(Builder& b) {
   const ContainerSpec& spec = b.spec;
-  auto join = [&b](const NamespaceChoice& choice, std::uint64_t kind) {
-    if (choice.kind == NamespaceChoice::joined) b.plan.container(JoinNamespace{kind, choice.path, choice.fd});
-  };
-  // The user namespace last: with it go the rights to join those of others.
-  join(spec.net, CLONE_NEWNET);
-  join(spec.uts, CLONE_NEWUTS);
-  join(spec.ipc, CLONE_NEWIPC);
-  join(spec.cgroup, CLONE_NEWCGROUP);
-  join(spec.time, CLONE_NEWTIME);
-  join(spec.user, CLONE_NEWUSER);
+  join_one(b, spec.net, CLONE_NEWNET);
+  join_one(b, spec.uts, CLONE_NEWUTS);
+  join_one(b, spec.ipc, CLONE_NEWIPC);
+  join_one(b, spec.cgroup, CLONE_NEWCGROUP);
+  join_one(b, spec.time, CLONE_NEWTIME);
+  // The mount and the user namespace last: with the host's user go the rights to join others.
+  join_one(b, spec.mount, CLONE_NEWNS);
+  join_one(b, spec.user, CLONE_NEWUSER);
   if (b.own_user || spec.user.kind == NamespaceChoice::joined)
     b.plan.container(SetIdentity{0, 0, std::vector<gid_t>{}, false, false});
+  if (spec.user.kind == NamespaceChoice::joined)
+    if (std::uint64_t rest = fresh_namespaces(spec) & ~std::uint64_t{CLONE_NEWPID}; rest != 0) b.plan.container(Unshare{rest});
   if (spec.cgroup.kind == NamespaceChoice::fresh) b.plan.container(Unshare{CLONE_NEWCGROUP});
 }
 
@@ -342,7 +376,6 @@ void finish_command(Builder& b) {
 
 void enter_root(Builder& b) {
   if (b.spec.mount.kind == NamespaceChoice::joined) {
-    b.plan.container(JoinNamespace{CLONE_NEWNS, b.spec.mount.path, b.spec.mount.fd});
     b.plan.container(ChangeDirectory{{kNoSlot, "/"}});
     call_hooks(b, Phase::setup);
     return;
@@ -419,7 +452,7 @@ Plan compile_exec(const ContainerSpec& spec, pid_t pid, int pidfd, const Cgroup*
   add(spec.cgroup, CLONE_NEWCGROUP);
   add(spec.time, CLONE_NEWTIME);
   add(spec.user, CLONE_NEWUSER);
-  b.plan.container(JoinNamespace{joined, {}, pidfd});
+  b.plan.container(JoinNamespace{joined, {}, pidfd, kNoSlot});
   if (b.own_user) b.plan.container(SetIdentity{0, 0, std::vector<gid_t>{}, false, false});
   b.plan.container(ChangeDirectory{{kNoSlot, "/"}});
   open_terminal(b);

@@ -10,7 +10,7 @@ namespace ccsand {
 namespace {
 constexpr std::uint64_t bit(int capability) { return std::uint64_t{1} << capability; }
 Error nonsense(std::string_view key, std::string_view reason, const char* hint = "") {
-  return make_error(EINVAL, "container", key, reason, hint);
+  return make_error(EINVAL, "", "container." + std::string(key), reason, hint);
 }
 bool absolute_and_plain(const std::string& path) {
   if (path.empty() || path[0] != '/' || path.find('\0') != std::string::npos) return false;
@@ -60,6 +60,8 @@ Result<void> validate_mounts(const ContainerSpec& spec) {
     if (mount.type == "bind" && (mount.source.empty() || mount.source[0] != '/'))
       return nonsense(key + ".source", "a bind mount needs an absolute source");
     if (mount.type != "bind" && mount.id_mapped) return nonsense(key + ".id_mapped", "is for bind mounts");
+    if (mount.type != "bind" && mount.optional) return nonsense(key + ".optional", "is for bind mounts");
+    if (mount.type == "bind" && !mount.options.empty()) return nonsense(key + ".options", "are for filesystems; a bind mount has flags");
   }
   for (const auto* paths : {&spec.masked_paths, &spec.readonly_paths})
     for (const std::string& path : *paths)
@@ -91,6 +93,15 @@ Result<void> validate_namespaces(const ContainerSpec& spec) {
     return nonsense("time_offsets", "need a new time namespace");
   if (spec.user.kind == NamespaceChoice::fresh && (spec.uid_map.empty() || spec.gid_map.empty()))
     return nonsense("user_namespace", "needs ranges for users and for groups");
+  if (spec.user.kind == NamespaceChoice::joined && spec.pid.kind == NamespaceChoice::fresh)
+    return nonsense("namespaces.user", "joining one needs pid = \"host\" or a joined one: a new pid namespace would not belong to it");
+  if (spec.mount.kind == NamespaceChoice::joined) {
+    auto numeric = [](const std::string& text) { return text.find_first_not_of("0123456789") == std::string::npos; };
+    if (!spec.root.path.empty() || !spec.mounts.empty())
+      return nonsense("namespaces.mount", "a joined one has its root and its mounts already");
+    if (!numeric(spec.command_user) || !numeric(spec.command_group))
+      return nonsense("user", "must be a number where the mount namespace is joined: there is no root to look names up in");
+  }
   if (spec.uts.kind != NamespaceChoice::fresh && (!spec.hostname.empty() || !spec.domainname.empty()))
     return nonsense("hostname", "needs a new uts namespace: it would rename the host");
   return {};

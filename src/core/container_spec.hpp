@@ -40,6 +40,7 @@ struct MountSpec {
 };
 
 struct ContainerSpec {
+  bool network_named = false, user_namespace_named = false;  // by keys of their own
   NamespaceChoice mount, pid, net, uts, ipc, user, cgroup, time = {NamespaceChoice::host, {}, -1};
   std::int64_t monotonic_offset_ns = 0, boottime_offset_ns = 0;  // of a new time namespace
   std::vector<IdRange> uid_map, gid_map;                         // of a new user namespace

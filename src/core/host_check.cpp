@@ -24,7 +24,7 @@ namespace ccsand {
 Result<void> require_privileges() {
   auto sets = CCSAND_TRY(sys::capget());
   if ((sets.effective >> CAP_SYS_ADMIN & 1) != 0) return {};
-  return make_error(EPERM, "ccsand", "", "assembling a container needs root (CAP_SYS_ADMIN)",
+  return make_error(EPERM, "start", "", "assembling a container needs root (CAP_SYS_ADMIN)",
                     "run it as root, or with sudo; 'ccsand plan' needs no privileges");
 }
 

@@ -1,4 +1,5 @@
 -- busybox:host: the smallest root that has a shell, from this machine's own static busybox.
+local core = require "ccsand.core"
 local sys = require "ccsand.sys"
 
 local busybox = {}
@@ -41,7 +42,7 @@ local function find()
     local text = read_file(path)
     if text and is_static(text) then return path, text end
   end
-  error("image 'busybox:host': this machine has no static busybox\n  hint: install Debian's package busybox-static", 0)
+  error(core.error("image 'busybox:host': this machine has no static busybox", "install Debian's package busybox-static"))
 end
 
 -- Links that busybox itself says it answers to.
@@ -62,16 +63,16 @@ local directories = { "bin", "dev", "etc", "home", "mnt", "opt", "proc", "root",
 --- Fills the directory `root`.
 function busybox.build(root)
   local path, text = find()
-  for _, name in ipairs(directories) do sys.mkdir(root .. "/" .. name, name == "root" and 448 or 493) end
+  for _, name in ipairs(directories) do sys.mkdir(root .. "/" .. name, name == "root" and "0700" or "0755") end
   for _, name in ipairs { "tmp", "var/tmp" } do
-    sys.mkdir(root .. "/" .. name, 493)
-    sys.chmod(root .. "/" .. name, 1023)
+    sys.mkdir(root .. "/" .. name, "0755")
+    sys.chmod(root .. "/" .. name, "1777")
   end
-  write_file(root .. "/bin/busybox", text, 493)
+  write_file(root .. "/bin/busybox", text, "0755")
   for _, name in ipairs(applets(path)) do sys.symlink("busybox", root .. "/bin/" .. name) end
-  write_file(root .. "/etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n", 420)
-  write_file(root .. "/etc/group", "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n", 420)
-  write_file(root .. "/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n", 420)
+  write_file(root .. "/etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n", "0644")
+  write_file(root .. "/etc/group", "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n", "0644")
+  write_file(root .. "/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n", "0644")
 end
 
 return busybox

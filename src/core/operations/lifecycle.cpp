@@ -48,7 +48,7 @@ Result<void> apply(const OpenInit& op, Context& context) {
   context.put(op.out, std::move(*made));
   return {};
 }
-Result<void> apply(const CallHook& op, Context& context) { return op.hook->run(op.phase, context); }
+Result<void> apply(const CallHook& op, Context& context) { return op.hook->run(op.phase, context, op.root); }
 
 std::string describe(const CreateCgroup& op) {
   const CgroupLimits& limits = op.limits;

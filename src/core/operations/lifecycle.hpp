@@ -35,11 +35,12 @@ class Hook {
   Hook(const Hook&) = delete;
   Hook& operator=(const Hook&) = delete;
   virtual ~Hook() = default;
-  virtual Result<void> run(Phase phase, Context& context) = 0;
+  virtual Result<void> run(Phase phase, Context& context, Slot root) = 0;
 };
 struct CallHook {
   Phase phase = Phase::created;
   std::shared_ptr<Hook> hook;
+  Slot root = kNoSlot;  // the new root, at the phase before it is entered
 };
 
 Result<void> apply(const CreateCgroup& op, Context& context);

@@ -50,8 +50,13 @@ Result<void> apply(const Clone&, Context&) {
   return make_error(EINVAL, "clone", "", "is carried out by the executor");
 }
 Result<void> apply(const Unshare& op, Context&) { return sys::unshare(op.namespaces); }
-Result<void> apply(const JoinNamespace& op, Context&) {
-  return join(op.kind, op.path, op.fd, word_of(namespace_names(), op.kind));
+Result<void> apply(const JoinNamespace& op, Context& context) {
+  int fd = op.slot != kNoSlot ? context.fd(op.slot) : op.fd;
+  return join(op.kind, op.path, fd, word_of(namespace_names(), op.kind));
+}
+Result<void> apply(const OpenNamespacePath& op, Context& context) {
+  context.put(op.out, CCSAND_TRY(sys::open(op.path.c_str(), O_RDONLY)));
+  return {};
 }
 Result<void> apply(const JoinPidNamespace& op, Context& context) {
   if (op.restore) {
@@ -110,7 +115,11 @@ std::string describe(const Clone& op) {
          (op.copies_memory ? " copying memory" : "");
 }
 std::string describe(const Unshare& op) { return "unshare" + also(words_of_bits(namespace_names(), op.namespaces)); }
+std::string describe(const OpenNamespacePath& op) {
+  return "open namespace " + quoted(op.path) + " as " + slot_name(op.out);
+}
 std::string describe(const JoinNamespace& op) {
+  if (op.slot != kNoSlot) return "setns " + words_of_bits(namespace_names(), op.kind) + " of " + slot_name(op.slot);
   return "setns " + words_of_bits(namespace_names(), op.kind) + " of " + source(op.path, op.fd);
 }
 std::string describe(const JoinPidNamespace& op) {

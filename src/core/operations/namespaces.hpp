@@ -20,11 +20,17 @@ struct Clone {
 struct Unshare {
   std::uint64_t namespaces = 0;
 };
-// setns(2): by descriptor (`fd` >= 0), else by path.
+// A descriptor of the namespace at a path, opened with the host's rights.
+struct OpenNamespacePath {
+  std::string path;
+  Slot out = kNoSlot;
+};
+// setns(2): by slot, by descriptor (`fd` >= 0), else by path.
 struct JoinNamespace {
   std::uint64_t kind = 0;  // CLONE_NEW*; several where `fd` is a pidfd
   std::string path;
   int fd = -1;
+  Slot slot = kNoSlot;
 };
 // The pid namespace that this process's next children are born in; undone with `restore`.
 struct JoinPidNamespace {
@@ -71,6 +77,7 @@ Result<void> apply(const JoinPidNamespace& op, Context& context);
 Result<void> apply(const PrepareTimeNamespace& op, Context& context);
 Result<void> apply(const WriteIdMap& op, Context& context);
 Result<void> apply(const OpenNamespace& op, Context& context);
+Result<void> apply(const OpenNamespacePath& op, Context& context);
 Result<void> apply(const OpenProcessRoot& op, Context& context);
 Result<void> apply(const SetHostname& op, Context& context);
 Result<void> apply(const SetDomainname& op, Context& context);
@@ -83,6 +90,7 @@ std::string describe(const JoinPidNamespace& op);
 std::string describe(const PrepareTimeNamespace& op);
 std::string describe(const WriteIdMap& op);
 std::string describe(const OpenNamespace& op);
+std::string describe(const OpenNamespacePath& op);
 std::string describe(const OpenProcessRoot& op);
 std::string describe(const SetHostname& op);
 std::string describe(const SetDomainname& op);
