@@ -56,7 +56,7 @@ function Descriptor:fileno() end
 ---@return string? text "" at the end; nil where a signal came in
 function Descriptor:read(most) end
 
---- Writes all of it: write(2).
+--- Writes all of it: write(2). EPIPE where nobody can read it.
 ---@param text string
 function Descriptor:write(text) end
 
@@ -130,7 +130,7 @@ function Parent:wait() end
 --- A time namespace with these offsets. time_namespaces(7), Linux 5.6
 ---@field time_offsets? { monotonic?: ccsand.Time, boottime?: ccsand.Time }
 --- Signal that the child gets when this process dies: default "KILL", false for none. PR_SET_PDEATHSIG(2const)
----@field pdeathsig? ccsand.Signal|false
+---@field pdeathsig? string|false
 
 --- Makes a child that calls `f`: clone3(2), Linux 5.3. The child is a copy of this process (fork) with
 --- Lua's JIT off. It ends by sys.exec, or with the exit status that f returns: a number from 0 to 255;
@@ -524,7 +524,7 @@ function sys.personality(words) end
 
 --- Sets the signal that this process gets when its parent dies: PR_SET_PDEATHSIG(2const). The kernel
 --- forgets it when users change; sys.exec sets it anew for a child of sys.clone.
----@param signal ccsand.Signal|false
+---@param signal string|false
 function sys.set_pdeathsig(signal) end
 
 --- Whether others may trace this process and it leaves core dumps: PR_SET_DUMPABLE(2const).

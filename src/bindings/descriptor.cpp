@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cmath>
+#include <csignal>
 #include <new>
 
 #include "bindings/binding.hpp"
@@ -62,7 +63,10 @@ Result<int> write_body(lua_State* L) {
   if (lua_type(L, 2) != LUA_TSTRING) return make_error(EINVAL, "write", "", "takes a string");
   std::size_t size = 0;
   const char* data = lua_tolstring(L, 2, &size);
-  CCSAND_TRY(sys::write_all(fd, {data, size}, name_of(fd)));
+  auto before = std::signal(SIGPIPE, SIG_IGN);  // a broken pipe is an error, not the end of this process
+  auto done = sys::write_all(fd, {data, size}, name_of(fd));
+  (void)std::signal(SIGPIPE, before);  // what it was
+  CCSAND_TRY(done);
   return 0;
 }
 int descriptor_to_string(lua_State* L) {

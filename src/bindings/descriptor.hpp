@@ -60,7 +60,7 @@ Process& push_process(lua_State* L);
 Process* to_process(lua_State* L, int index);
 // The pid of a process handle, or a number.
 Result<pid_t> pid_argument(lua_State* L, int index, const char* function);
-// In a child, first of all: lets go of what the parent's handles hold.
+// In a child, first of all: lets go of the channels to the parent's other children.
 void abandon_processes();
 
 // What a child tells its parent before it ends: the error value on top of the stack,

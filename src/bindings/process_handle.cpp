@@ -1,4 +1,5 @@
 // Process handles: waiting with a time-out, signals, and the child's own error.
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/wait.h>
 
@@ -38,14 +39,18 @@ Result<bool> readable(int fd, int milliseconds) {
 }
 
 // Whether a process has called exec since its fork; told of zombies, too. The flags
-// are field 9 of /proc/PID/stat, PF_FORKNOEXEC is 0x40.
+// are field 9 of /proc/PID/stat, PF_FORKNOEXEC is 0x40. Without a /proc of this process's
+// pid namespace a closed report has to do: true.
 bool has_executed(pid_t pid) {
+  char self[24];
+  auto length = sys::readlinkat(AT_FDCWD, "/proc/self", &self[0], sizeof self);
+  if (!length || FixedText<24>().append_number(sys::getpid()).view() != std::string_view(&self[0], *length)) return true;
   FixedText<64> path("/proc/");
   path.append_number(pid).append("/stat");
   auto file = sys::open(path.c_str(), O_RDONLY);
   char data[1024];
   auto size = file ? sys::read(file->get(), &data[0], sizeof data, path.view()) : Result<std::size_t>(file.error());
-  if (!size) return true;  // no /proc: a closed report alone has to do
+  if (!size) return true;
   std::string_view text(&data[0], *size);
   text.remove_prefix(std::min(text.size(), text.rfind(')') + 1));
   for (int spaces = 0; !text.empty() && spaces < 7; text.remove_prefix(1)) spaces += text.front() == ' ' ? 1 : 0;
@@ -193,7 +198,8 @@ void Process::close() {
 }
 
 Result<void> Process::reap() {
-  if (child && !report_closed) executed = has_executed(pid);  // while there is a zombie to ask
+  read_report();
+  if (child && !report_closed) executed = report_text.empty() && has_executed(pid);  // while there is a zombie to ask
   auto status = sys::waitid(P_PIDFD, pidfd.get(), WEXITED);
   if (!status && status.error().code != ECHILD) return status.error();
   end = status ? *status : sys::WaitStatus{};
@@ -214,7 +220,7 @@ Result<bool> Process::await_exec(std::int64_t deadline_ns) {
     if (CCSAND_TRY(readable(report.get(), milliseconds_to(deadline_ns)))) read_report();
     else if (deadline_ns < 0 || monotonic_ns() >= deadline_ns) return false;
   }
-  if (report_text.empty() && (executed || end)) return true;
+  if (executed || end) return true;
   // What said something, or closed the report without exec, is about to end.
   return await(-1);
 }
@@ -226,7 +232,7 @@ void Process::read_report() {
     if (!size) return;  // EAGAIN: nothing more as yet
     if (*size == 0) {
       report_closed = true;
-      if (!end) executed = has_executed(pid);
+      if (!end) executed = report_text.empty() && has_executed(pid);
     } else {
       report_text.append(&part[0], *size);
     }
@@ -249,7 +255,12 @@ Result<pid_t> pid_argument(lua_State* L, int index, const char* function) {
 }
 
 void abandon_processes() {
-  for (Process* process : live()) process->close();  // of another generation: nobody is ended
+  // The pidfd stays: it says whose namespaces setns is to join. The other end of these
+  // is to see when this process's parent closes them.
+  for (Process* process : live()) {
+    process->go.close();
+    process->report.close();
+  }
 }
 
 void open_processes(lua_State* L) {

@@ -90,11 +90,21 @@ Result<void> await_parent(char wanted) {
   (void)std::fflush(nullptr);  // nobody is left to tell
   sys::exit_group(status);
 }
+void report(std::string_view text) {
+  (void)std::signal(SIGPIPE, SIG_IGN);
+  (void)sys::write_all(child_side.report.get(), text, "the report");  // a parent that is gone asks for none
+}
 // Reports the error value on top of the stack and ends.
 [[noreturn]] void leave_with_error(lua_State* L) {
-  std::string report = encode_report(L);
+  std::string text = encode_report(L);
   int status = report_status(L);
-  (void)sys::write_all(child_side.report.get(), report, "the report");  // a parent that is gone asks for none
+  report(text);
+  leave(status);
+}
+
+// Ends without exec, and says so.
+[[noreturn]] void leave_returned(int status) {
+  report("R");
   leave(status);
 }
 
@@ -107,7 +117,7 @@ Result<int> status_value(lua_State* L, int index) {
 // os.exit of a child.
 Result<int> exit_body(lua_State* L) {
   int status = CCSAND_TRY(status_value(L, 1));
-  leave(status);
+  leave_returned(status);
 }
 
 Result<void> begin_child(lua_State* L, const CloneOptions& options) {
@@ -130,7 +140,7 @@ Result<void> begin_child(lua_State* L, const CloneOptions& options) {
   if (lua_pcall(L, 1, 1, 0) != 0) leave_with_error(L);
   auto status = status_value(L, lua_gettop(L));
   if (!status) end_with_error(L, status.error());
-  leave(*status);
+  leave_returned(*status);
 }
 
 // ---- the parent

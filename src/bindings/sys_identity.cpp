@@ -106,6 +106,10 @@ Result<int> no_new_privs_body(lua_State*) {
   OneShot shot;
   return shot.run(SetNoNewPrivs{});
 }
+Result<int> new_session_keyring_body(lua_State*) {
+  OneShot shot;
+  return shot.run(NewSessionKeyring{});
+}
 
 constexpr Function kFunctions[] = {{"setuid", binding<setuid_body>},
                                    {"setgid", binding<setgid_body>},
@@ -115,7 +119,8 @@ constexpr Function kFunctions[] = {{"setuid", binding<setuid_body>},
                                    {"capget", binding<capget_body>},
                                    {"capset", binding<capset_body>},
                                    {"securebits", binding<securebits_body>},
-                                   {"no_new_privs", binding<no_new_privs_body>}};
+                                   {"no_new_privs", binding<no_new_privs_body>},
+                                   {"new_session_keyring", binding<new_session_keyring_body>}};
 }  // namespace
 
 void add_identity_functions(lua_State* L) { register_functions(L, kFunctions); }

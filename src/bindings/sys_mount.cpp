@@ -20,18 +20,19 @@ Result<void> read_data(Table& table, Pairs& out) {
   return {};
 }
 
-// mount { type =, source =, target =, flags = {}, data = {}, root =, detached = }
+// mount { type =, source =, target =, make_target =, flags = {}, data = {}, root =, detached = }
 Result<int> mount_body(lua_State* L) {
   Table table = CCSAND_TRY(Table::argument(L, 1, "mount"));
   OneShot shot;
   MountFilesystem op;
-  std::string source, target;
+  std::string target;
   bool detached = false;
   bool typed = CCSAND_TRY(table.text("type", op.type));
   CCSAND_TRY(read_data(table, op.options));
-  if (CCSAND_TRY(table.text("source", source))) op.options.insert(op.options.begin(), {"source", source});
+  CCSAND_TRY(table.text("source", op.source));
   bool targeted = CCSAND_TRY(table.text("target", target));
   CCSAND_TRY(table.bits("flags", mount_attribute_names(), op.attributes));
+  CCSAND_TRY(table.boolean("make_target", op.make_target));
   CCSAND_TRY(table.boolean("detached", detached));
   op.target = CCSAND_TRY(place_in(shot, target, &table));
   CCSAND_TRY(table.finish());
@@ -111,7 +112,7 @@ Result<int> mount_move_body(lua_State* L) {
   return shot.run(op);
 }
 
-// move_mount { tree =, target =, root = }
+// move_mount { tree =, target =, make_target =, root = }
 Result<int> move_mount_body(lua_State* L) {
   Table table = CCSAND_TRY(Table::argument(L, 1, "move_mount"));
   OneShot shot;
@@ -119,6 +120,7 @@ Result<int> move_mount_body(lua_State* L) {
   std::string target;
   int tree = CCSAND_TRY(descriptor_key(table, "tree"));
   bool targeted = CCSAND_TRY(table.text("target", target));
+  CCSAND_TRY(table.boolean("make_target", op.make_target));
   op.tree = shot.lend(tree);
   op.target = CCSAND_TRY(place_in(shot, target, &table));
   op.name = "descriptor " + std::to_string(tree);
