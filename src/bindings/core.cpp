@@ -119,7 +119,9 @@ Result<int> wait_body(lua_State* L) {
     const char* text = lua_tolstring(L, 2, &size);
     deadline = monotonic_ns() + CCSAND_TRY(parse_duration_ns({text, size}));
   }
-  if (!CCSAND_TRY(handle->running->wait(deadline))) return 0;
+  auto ended = handle->running->wait(deadline);
+  if (!ended && ended.error().code == EINTR) lua_sethook(L, nullptr, 0, 0);  // the interrupt has its error already
+  if (!CCSAND_TRY(std::move(ended))) return 0;
   push_result(L, handle->running->result());
   return 1;
 }

@@ -25,7 +25,10 @@ lua_State* interruptible = nullptr;
 
 void raise_interrupt(lua_State* L, lua_Debug*) {
   lua_sethook(L, nullptr, 0, 0);
-  luaL_error(L, "interrupted");
+  Error error = make_error(EINTR, "", "", "interrupted");
+  error.exit_status = 130;
+  push_error(L, error);
+  (void)lua_error(L);  // it does not return; Error has nothing to destroy
 }
 void on_interrupt(int signal) {
   (void)std::signal(signal, SIG_DFL);
