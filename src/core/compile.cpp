@@ -27,6 +27,11 @@ struct Builder {
   std::vector<std::pair<std::uint64_t, Slot>> joined;  // opened namespaces, the user namespace last
   int covers = 0;              // mounts on the old root's place that stay there
 
+  [[nodiscard]] Slot joined_slot(std::uint64_t kind) const {
+    for (const auto& [opened, slot] : joined)
+      if (opened == kind) return slot;
+    return kNoSlot;
+  }
   [[nodiscard]] Place in_root(std::string path) const { return {root, std::move(path)}; }
 };
 
@@ -114,6 +119,7 @@ void open_joined(Builder& b) {
     b.plan.host(OpenNamespacePath{choice.path, slot});
     b.joined.emplace_back(kind, slot);
   };
+  open(b.spec.pid, CLONE_NEWPID);
   open(b.spec.net, CLONE_NEWNET);
   open(b.spec.uts, CLONE_NEWUTS);
   open(b.spec.ipc, CLONE_NEWIPC);
@@ -121,6 +127,23 @@ void open_joined(Builder& b) {
   open(b.spec.time, CLONE_NEWTIME);
   open(b.spec.mount, CLONE_NEWNS);
   open(b.spec.user, CLONE_NEWUSER);
+}
+
+// A child in a new user namespace could not join what belongs to the host's: it is
+// born in those.
+bool born_in(const Builder& b, std::uint64_t kind) { return b.own_user || kind == CLONE_NEWPID; }
+
+void join_for_child(Builder& b, bool restore) {
+  auto join = [&b, restore](const NamespaceChoice& choice, std::uint64_t kind) {
+    if (choice.kind == NamespaceChoice::joined && born_in(b, kind))
+      b.plan.host(JoinForChild{kind, restore ? kNoSlot : b.joined_slot(kind), restore ? -1 : choice.fd, restore});
+  };
+  join(b.spec.net, CLONE_NEWNET);
+  join(b.spec.uts, CLONE_NEWUTS);
+  join(b.spec.ipc, CLONE_NEWIPC);
+  join(b.spec.cgroup, CLONE_NEWCGROUP);
+  join(b.spec.time, CLONE_NEWTIME);
+  join(b.spec.pid, CLONE_NEWPID);
 }
 
 void prepare_host(Builder& b) {
@@ -132,7 +155,7 @@ void prepare_host(Builder& b) {
   if (wants_cgroup(spec)) b.plan.host(CreateCgroup{spec.limits});
   if (spec.time.kind == NamespaceChoice::fresh)
     b.plan.host(PrepareTimeNamespace{spec.monotonic_offset_ns, spec.boottime_offset_ns, false});
-  if (spec.pid.kind == NamespaceChoice::joined) b.plan.host(JoinPidNamespace{spec.pid.path, spec.pid.fd, false});
+  join_for_child(b, false);
 }
 
 void clone_and_attend(Builder& b) {
@@ -167,17 +190,14 @@ void clone_and_attend(Builder& b) {
   if (spec.oom_score_adj) b.plan.host(SetOomScoreAdj{*spec.oom_score_adj});
   call_hooks(b, Phase::created);
   if (spec.time.kind == NamespaceChoice::fresh) b.plan.host(PrepareTimeNamespace{0, 0, true});
-  if (spec.pid.kind == NamespaceChoice::joined) b.plan.host(JoinPidNamespace{{}, -1, true});
+  join_for_child(b, true);
 }
 
 // ---- the container's side
 
 void join_one(Builder& b, const NamespaceChoice& choice, std::uint64_t kind) {
-  if (choice.kind != NamespaceChoice::joined) return;
-  JoinNamespace join{kind, {}, choice.fd, kNoSlot};
-  for (const auto& [opened, slot] : b.joined)
-    if (opened == kind) join.slot = slot;
-  b.plan.container(join);
+  if (choice.kind != NamespaceChoice::joined || born_in(b, kind)) return;
+  b.plan.container(JoinNamespace{kind, {}, choice.fd, b.joined_slot(kind)});
 }
 
 void join_namespaces(Builder& b) {
@@ -434,9 +454,9 @@ Plan compile_exec(const ContainerSpec& spec, pid_t pid, int pidfd, const Cgroup*
   b.plan.host(OpenProcessRoot{pid, root});
   b.plan.host(LookUpUser{root, spec.command_user, spec.command_group, spec.command_groups, spec.home_from_user});
   bool own_pid = spec.pid.kind != NamespaceChoice::host;
-  if (own_pid) b.plan.host(JoinPidNamespace{{}, pidfd, false});
+  if (own_pid) b.plan.host(JoinForChild{CLONE_NEWPID, kNoSlot, pidfd, false});
   b.plan.host(Clone{0, false, true});
-  if (own_pid) b.plan.host(JoinPidNamespace{{}, -1, true});
+  if (own_pid) b.plan.host(JoinForChild{CLONE_NEWPID, kNoSlot, -1, true});
   if (cgroup != nullptr) b.plan.host(AdoptIntoCgroup{cgroup});
   b.plan.container(SetDumpable{false});  // hostile processes watch from here on
   b.plan.container(NewSessionKeyring{});

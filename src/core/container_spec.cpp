@@ -96,6 +96,8 @@ Result<void> validate_namespaces(const ContainerSpec& spec) {
   if (spec.user.kind == NamespaceChoice::joined && spec.pid.kind == NamespaceChoice::fresh)
     return nonsense("namespaces.user", "joining one needs pid = \"host\" or a joined one: a new pid namespace would not belong to it");
   if (spec.mount.kind == NamespaceChoice::joined) {
+    if (spec.user.kind == NamespaceChoice::fresh)
+      return nonsense("namespaces.mount", "joining one needs user_namespace = false, or the user namespace that owns it");
     auto numeric = [](const std::string& text) { return text.find_first_not_of("0123456789") == std::string::npos; };
     if (!spec.root.path.empty() || !spec.mounts.empty())
       return nonsense("namespaces.mount", "a joined one has its root and its mounts already");

@@ -4,7 +4,7 @@
 
 #include <sys/types.h>
 
-#include <array>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -43,7 +43,7 @@ struct Context {
   Identity identity;
   ExecImage exec;
   std::unique_ptr<Cgroup> cgroup;
-  int home_pid_namespace = -1;   // to go back to, after JoinPidNamespace
+  std::vector<std::pair<std::uint64_t, int>> home_namespaces;  // by kind: to go back to, after JoinForChild
   bool time_prepared = false;    // the next child would get another time namespace
   int* child_terminal = nullptr; // shared by both sides: the master's number in the child
 

@@ -158,7 +158,8 @@ Error step_error(const Launch& launch, std::size_t index, Error error) {
 
 // Undoes what steps of the host changed in this process.
 void undo_own_changes(Context& context) {
-  if (context.home_pid_namespace >= 0) (void)apply(JoinPidNamespace{{}, -1, true}, context);
+  for (std::size_t i = 0; i < context.home_namespaces.size(); ++i)
+    (void)apply(JoinForChild{context.home_namespaces[i].first, kNoSlot, -1, true}, context);
   if (context.time_prepared) (void)apply(PrepareTimeNamespace{0, 0, true}, context);
 }
 

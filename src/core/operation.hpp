@@ -18,7 +18,7 @@ using Operation =
     std::variant<OpenTree, MountFilesystem, AttachMount, BindMount, SetMountAttributes, MoveMount, MaskPath,
                  OpenDeviceTree, Unmount, PivotRoot, MakeDirectory, MakeFile, MakeMountPoint, MakeNode, MakeSymlink,
                  ChangeOwner, ChangeMode, WriteFile, ChangeDirectory, ChangeRoot, Clone, Unshare, JoinNamespace,
-                 JoinPidNamespace, PrepareTimeNamespace, WriteIdMap, OpenNamespace, OpenNamespacePath, OpenProcessRoot, SetHostname, SetDomainname,
+                 JoinForChild, PrepareTimeNamespace, WriteIdMap, OpenNamespace, OpenNamespacePath, OpenProcessRoot, SetHostname, SetDomainname,
                  BringUpLoopback, LookUpUser, SetIdentity, SetCapabilities, SetSecurebits, SetNoNewPrivs, NewSessionKeyring,
                  LoadFilter,
                  SetResourceLimit, SetNice, SetScheduler, SetAffinity, SetIoPriority, SetOomScoreAdj, SetPersonality,

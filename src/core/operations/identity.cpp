@@ -23,7 +23,14 @@ Result<void> apply(const LookUpUser& op, Context& context) {
 Result<void> apply(const SetIdentity& op, Context& context) {
   if (op.keep_capabilities) CCSAND_TRY(sys::prctl(PR_SET_KEEPCAPS, 1, 0, 0, "PR_SET_KEEPCAPS"));
   const std::vector<gid_t>* groups = op.from_lookup ? &context.identity.groups : op.groups ? &*op.groups : nullptr;
-  if (groups != nullptr) CCSAND_TRY(sys::setgroups(groups->data(), groups->size()));
+  if (groups != nullptr) {
+    auto done = sys::setgroups(groups->data(), groups->size());
+    if (!done) {
+      Error error = done.error();
+      if (error.code == EPERM) error.hint = "this user namespace forbids setgroups (user_namespaces(7), /proc/PID/setgroups)";
+      return error;
+    }
+  }
   const uid_t same = static_cast<uid_t>(-1);
   gid_t gid = op.from_lookup ? context.identity.gid : op.gid.value_or(same);
   uid_t uid = op.from_lookup ? context.identity.uid : op.uid.value_or(same);

@@ -58,13 +58,22 @@ Result<void> apply(const OpenNamespacePath& op, Context& context) {
   context.put(op.out, CCSAND_TRY(sys::open(op.path.c_str(), O_RDONLY)));
   return {};
 }
-Result<void> apply(const JoinPidNamespace& op, Context& context) {
+Result<void> apply(const JoinForChild& op, Context& context) {
+  std::string_view word = word_of(namespace_names(), op.kind);
   if (op.restore) {
-    Fd home(std::exchange(context.home_pid_namespace, -1));
-    return home.open() ? sys::setns(home.get(), CLONE_NEWPID, "this process's own pid namespace") : Result<void>();
+    for (auto& [kind, home] : context.home_namespaces) {
+      if (kind != op.kind || home < 0) continue;
+      Fd own(std::exchange(home, -1));
+      return sys::setns(own.get(), kind, word);
+    }
+    return {};
   }
-  context.home_pid_namespace = CCSAND_TRY(sys::open("/proc/self/ns/pid", O_RDONLY)).release();
-  return join(CLONE_NEWPID, op.path, op.fd, "pid");
+  FixedText<64> path("/proc/self/ns/");
+  path.append(word);
+  Fd own = CCSAND_TRY(sys::open(path.c_str(), O_RDONLY));
+  CCSAND_TRY(sys::setns(op.slot != kNoSlot ? context.fd(op.slot) : op.fd, op.kind, word));
+  context.home_namespaces.emplace_back(op.kind, own.release());
+  return {};
 }
 Result<void> apply(const PrepareTimeNamespace& op, Context& context) {
   if (op.restore) {
@@ -122,9 +131,10 @@ std::string describe(const JoinNamespace& op) {
   if (op.slot != kNoSlot) return "setns " + words_of_bits(namespace_names(), op.kind) + " of " + slot_name(op.slot);
   return "setns " + words_of_bits(namespace_names(), op.kind) + " of " + source(op.path, op.fd);
 }
-std::string describe(const JoinPidNamespace& op) {
-  return op.restore ? "setns back to this process's own pid namespace"
-                    : "setns pid of " + source(op.path, op.fd) + " for the next child";
+std::string describe(const JoinForChild& op) {
+  std::string word(word_of(namespace_names(), op.kind));
+  if (op.restore) return "setns back to this process's own " + word + " namespace";
+  return "setns " + word + " of " + (op.slot != kNoSlot ? slot_name(op.slot) : source({}, op.fd)) + " for the next child";
 }
 std::string describe(const PrepareTimeNamespace& op) {
   if (op.restore) return "setns back to this process's own time namespace";

@@ -32,10 +32,13 @@ struct JoinNamespace {
   int fd = -1;
   Slot slot = kNoSlot;
 };
-// The pid namespace that this process's next children are born in; undone with `restore`.
-struct JoinPidNamespace {
-  std::string path;
-  int fd = -1;
+// This process's own namespace while it makes the child, which inherits it: for pid
+// namespaces there is no other way, and for the others none where the child is in a new
+// user namespace. Undone with `restore`. Not for mount and user namespaces.
+struct JoinForChild {
+  std::uint64_t kind = 0;
+  Slot slot = kNoSlot;  // of OpenNamespacePath,
+  int fd = -1;          // or a descriptor: a namespace or a pidfd
   bool restore = false;
 };
 // The time namespace of the next child: unshare(2) and its offsets (Linux 5.6);
@@ -73,7 +76,7 @@ struct BringUpLoopback {};
 Result<void> apply(const Clone& op, Context& context);
 Result<void> apply(const Unshare& op, Context& context);
 Result<void> apply(const JoinNamespace& op, Context& context);
-Result<void> apply(const JoinPidNamespace& op, Context& context);
+Result<void> apply(const JoinForChild& op, Context& context);
 Result<void> apply(const PrepareTimeNamespace& op, Context& context);
 Result<void> apply(const WriteIdMap& op, Context& context);
 Result<void> apply(const OpenNamespace& op, Context& context);
@@ -86,7 +89,7 @@ Result<void> apply(const BringUpLoopback& op, Context& context);
 std::string describe(const Clone& op);
 std::string describe(const Unshare& op);
 std::string describe(const JoinNamespace& op);
-std::string describe(const JoinPidNamespace& op);
+std::string describe(const JoinForChild& op);
 std::string describe(const PrepareTimeNamespace& op);
 std::string describe(const WriteIdMap& op);
 std::string describe(const OpenNamespace& op);
