@@ -81,7 +81,7 @@ end
 function container.new(spec)
   if type(spec) ~= "table" then error(core.error("container: takes a table, got " .. type(spec))) end
   local self = setmetatable({}, Container)
-  tables[self], places[self] = copy(spec), core.caller()
+  tables[self], places[self] = copy(spec), core.caller() or require("ccsand.place").of_recipe()
   at_place(self, function() core.check(resolved(tables[self], "plan")) end)
   return self
 end

@@ -16,5 +16,6 @@ local function handle(value, mode, trace)
 end
 
 return function(chunk, arguments, mode, trace)
+  require("ccsand.place").recipe = chunk
   return handle(chunk(unpack(arguments)), mode, trace)
 end

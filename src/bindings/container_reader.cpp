@@ -4,6 +4,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "bindings/sys.hpp"
@@ -369,6 +370,7 @@ Result<void> read_command(Table& table, ContainerRequest& request) {
   std::vector<std::int64_t> kept;
   CCSAND_TRY(table.integers("keep_descriptors", kept, 3, 1 << 20));
   for (std::int64_t fd : kept) spec.kept_descriptors.push_back(static_cast<int>(fd));
+  std::sort(spec.kept_descriptors.begin(), spec.kept_descriptors.end());
   if (!term) {
     const char* name = getenv("TERM");
     if (name != nullptr && (spec.terminal || request.terminal_if_interactive)) spec.env.push_back(std::string("TERM=") + name);

@@ -240,6 +240,15 @@ bool host_steps_follow(const Plan& plan, std::size_t clone_at) {
   return false;
 }
 
+// Whether the child has done all before its last step, which is exec: a hook may end
+// it, and so may its limits.
+bool came_to_exec(const Launch& launch) {
+  const auto& steps = launch.plan.steps();
+  for (std::size_t i = steps.size() - 1; i > launch.clone_at + 1; --i)
+    if (steps[i - 1].side == Side::container) return load(launch.block->child_done) >= i;
+  return true;
+}
+
 const Exec* exec_of(const Plan& plan) {
   return plan.steps().empty() ? nullptr : std::get_if<Exec>(&plan.steps().back().operation);
 }
@@ -284,7 +293,7 @@ Result<void> launch_child(Launch& launch, Launched& out) {
 
   auto done = run_host_steps(launch, launch.clone_at + 1, plan.steps().size(), pidfd);
   if (done && !suspend) await_exec(launch, op, signal, pidfd);
-  if (done && load(launch.block->failed) != 0) done = child_error(launch, pidfd);
+  if (done && (load(launch.block->failed) != 0 || !came_to_exec(launch))) done = child_error(launch, pidfd);
   if (!done) {
     end_child(pidfd);
     return done.error();

@@ -121,18 +121,22 @@ void Running::read_output(Output& output) {
 }
 void Running::write_input() {
   const std::string& text = *options_.stdin_text;
-  // A reader that has gone is told by EPIPE; the signal would end ccsand.
-  auto before = std::signal(SIGPIPE, SIG_IGN);
-  while (input_sent_ < text.size()) {
+  bool broken = false, full = false;
+  std::uint64_t mask = sys::block_all_signals();  // SIGPIPE is not to end ccsand
+  while (input_sent_ < text.size() && !broken && !full) {
     auto size = sys::write(input_.get(), text.data() + input_sent_, text.size() - input_sent_, "input of the container");
-    if (!size) {
-      if (size.error().code != EAGAIN) input_sent_ = text.size();  // it does not want to read any more
-      break;
-    }
-    input_sent_ += *size;
+    if (size) input_sent_ += *size;
+    else (size.error().code == EAGAIN ? full : broken) = true;  // EPIPE: it does not want to read any more
   }
-  (void)std::signal(SIGPIPE, before);  // it was one of ours or the default
-  if (input_sent_ == text.size()) input_.close();
+  if (broken) {
+    sigset_t pipe;
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    timespec now = {};
+    (void)sigtimedwait(&pipe, nullptr, &now);  // there is none where the error was another one
+  }
+  sys::set_signal_mask(mask);
+  if (!full) input_.close();
 }
 
 void Running::pass_on(int signal) {

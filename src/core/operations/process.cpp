@@ -96,6 +96,10 @@ Result<void> apply(const Redirect& op, Context& context) {
 Result<void> apply(const CloseDescriptors& op, Context&) {
   unsigned first = op.first;
   for (int kept : op.keep) {
+    // What ccsand holds itself is close-on-exec: a number that is not the recipe's stays here.
+    bool closing = (CCSAND_TRY(sys::descriptor_flags(kept)) & FD_CLOEXEC) != 0;
+    if (closing) return make_error(EBADF, "keep", FixedText<32>("descriptor ").append_number(kept).view(), "is closed on exec",
+                                   "it is one of ccsand's own, or its FD_CLOEXEC must be cleared first");
     auto fd = static_cast<unsigned>(kept);
     if (fd > first) CCSAND_TRY(sys::close_range(first, fd - 1, CLOSE_RANGE_CLOEXEC));
     if (fd >= first) first = fd + 1;
