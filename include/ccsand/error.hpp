@@ -23,6 +23,7 @@ class FixedText {
   FixedText(const std::string& text) { append(text); }       // NOLINT(*-explicit-*)
 
   FixedText& append(std::string_view text) {
+    if (text.empty()) return *this;  // may be at nullptr, which memcpy must not get
     std::size_t room = N - 1 - size_;
     if (text.size() <= room) {
       std::memcpy(data_ + size_, text.data(), text.size());
