@@ -9,6 +9,8 @@
 ---@field image ccsand.image
 --- The kernel's primitives: `require "ccsand.sys"`.
 ---@field sys ccsand.sys
+--- Control groups: `require "ccsand.cgroup"`.
+---@field cgroup ccsand.cgroup
 local ccsand = {}
 
 --- Makes a container, which is a value: nothing of the kernel is touched, and no image

@@ -12,6 +12,7 @@
 #include "bindings/modules.hpp"
 #include "bindings/result.hpp"
 #include "bindings/table.hpp"
+#include "core/generation.hpp"
 #include "core/host_check.hpp"
 #include "core/signals.hpp"
 #include "core/state.hpp"
@@ -26,7 +27,7 @@ constexpr const char* kRunningType = "ccsand.running";
 // What the userdata holds. Only the process that started a container may end it.
 struct Handle {
   std::unique_ptr<Running> running;
-  pid_t owner = 0;
+  std::uint64_t owner = 0;  // by generation
 };
 
 Result<Handle*> handle_argument(lua_State* L, const char* function) {
@@ -36,7 +37,7 @@ Result<Handle*> handle_argument(lua_State* L, const char* function) {
   bool right = lua_rawequal(L, -1, -2) != 0;
   lua_pop(L, 2);
   auto* handle = static_cast<Handle*>(data);
-  if (!right || !handle->running || handle->owner != sys::getpid())
+  if (!right || !handle->running || handle->owner != process_generation())
     return make_error(EINVAL, function, "", "takes a running container of this process");
   return handle;
 }
@@ -94,7 +95,7 @@ Result<int> start_body(lua_State* L) {
   luaL_getmetatable(L, kRunningType);
   lua_setmetatable(L, -2);
   (void)open_state();  // without it containers end by their parent-death signal alone
-  handle->owner = sys::getpid();
+  handle->owner = process_generation();
   handle->running = CCSAND_TRY(Running::start(request.spec, request.options));
   return 1;
 }
@@ -161,7 +162,7 @@ Result<int> exec_body(lua_State* L) {
   auto* handle = new (lua_newuserdata(L, sizeof(Handle))) Handle;
   luaL_getmetatable(L, kRunningType);
   lua_setmetatable(L, -2);
-  handle->owner = sys::getpid();
+  handle->owner = process_generation();
   handle->running = CCSAND_TRY(Running::exec(*target->running, request.spec, request.options));
   return 1;
 }
@@ -182,7 +183,7 @@ Result<int> trace_body(lua_State* L) {
 
 int collect_handle(lua_State* L) {
   auto* handle = static_cast<Handle*>(lua_touserdata(L, 1));
-  if (handle->owner == sys::getpid()) handle->running.reset();
+  if (handle->owner == process_generation()) handle->running.reset();
   else (void)handle->running.release();  // a forked child's copy: not its to end
   handle->~Handle();
   return 0;

@@ -86,17 +86,6 @@ constexpr Function kMethods[] = {{"close", binding<close_body>},
                                  {"write", binding<write_body>}};
 }  // namespace
 
-std::uint64_t process_generation() {
-  static std::uint64_t count = 0;
-  static std::uint64_t* const number = [] {
-    void* page = mmap(nullptr, sizeof(std::uint64_t), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (page == MAP_FAILED || madvise(page, sizeof(std::uint64_t), MADV_WIPEONFORK) != 0) throw std::bad_alloc();  // Linux 4.14
-    return static_cast<std::uint64_t*>(page);
-  }();
-  if (*number == 0) *number = ++count;  // the kernel wipes it in every child
-  return *number;
-}
-
 void* userdata_of(lua_State* L, int index, const char* type) {
   void* data = lua_touserdata(L, index);
   if (data == nullptr || lua_getmetatable(L, index) == 0) return nullptr;

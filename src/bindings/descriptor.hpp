@@ -11,13 +11,10 @@
 
 #include "ccsand/fd.hpp"
 #include "ccsand/result.hpp"
+#include "core/generation.hpp"
 #include "sys/process.hpp"
 
 namespace ccsand {
-
-// Another number in every process that has forked from this one: pids do not tell
-// a process from its child where both are the first of their pid namespaces.
-std::uint64_t process_generation();
 
 struct Descriptor {
   Fd fd;

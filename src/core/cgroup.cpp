@@ -1,6 +1,8 @@
 // A control group.
 #include "core/cgroup.hpp"
 
+#include "core/generation.hpp"
+
 #include <fcntl.h>
 #include <signal.h>
 
@@ -100,7 +102,7 @@ Result<Cgroup> Cgroup::create_in(const CgroupLayout& layout, std::string_view na
     above = CCSAND_TRY(cgroupfs::unified_parent(layout.unified()->mount, parent));
   Cgroup group;
   group.name_ = name;
-  group.owner_ = sys::getpid();
+  group.owner_ = process_generation();
   CCSAND_TRY(group.make_places(layout, writes, above ? &*above : nullptr));
   CCSAND_TRY(group.apply(writes, above ? &*above : nullptr));
   return group;
@@ -177,7 +179,7 @@ Cgroup& Cgroup::operator=(Cgroup&& other) noexcept {
 }
 // A forked child has a copy of the object, and must not take the parent's group away.
 void Cgroup::remove_in_owner() {
-  if (places_.empty() || sys::getpid() != owner_) return;
+  if (places_.empty() || process_generation() != owner_) return;
   // A backstop, with nobody to tell: the next start sweeps what is left.
   (void)kill();
   (void)remove();

@@ -115,7 +115,7 @@ class Cgroup {
 
   std::string name_, path_;
   std::vector<Place> places_;  // the one that records the group first; none once it is removed
-  pid_t owner_ = 0;            // the process whose destructor removes the group
+  std::uint64_t owner_ = 0;    // the process whose destructor removes the group, by generation
 };
 
 // Kills and removes the groups in "ccsand" (or CCSAND_CGROUP) whose supervisor is dead,

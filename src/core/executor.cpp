@@ -18,6 +18,7 @@
 #include <ctime>
 
 #include "core/cgroup.hpp"
+#include "core/generation.hpp"
 #include "core/state.hpp"
 #include "sys/device.hpp"
 #include "sys/file.hpp"
@@ -47,11 +48,12 @@ struct Arena {
   Block* block = nullptr;
   char* stack = nullptr;
   int own_pidfd = -1;   // lives as long as the process
+  std::uint64_t owner = 0;  // a forked copy makes its own: the block is shared
 };
 Arena arena;
 
 Result<void> make_arena() {
-  if (arena.block != nullptr) return {};
+  if (arena.block != nullptr && arena.owner == process_generation()) return {};
   void* block = mmap(nullptr, sizeof(Block), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (block == MAP_FAILED) return make_error(ENOMEM, "mmap", "the page shared with the container", "out of memory");
   // The lowest page stays without access: an overflow ends the child, not the parent's heap.
@@ -60,7 +62,7 @@ Result<void> make_arena() {
     (void)munmap(block, sizeof(Block));  // ours, just made
     return make_error(ENOMEM, "mmap", "the container's stack", "out of memory");
   }
-  arena = {static_cast<Block*>(block), static_cast<char*>(stack), CCSAND_TRY(sys::pidfd_open(sys::getpid())).release()};
+  arena = {static_cast<Block*>(block), static_cast<char*>(stack), CCSAND_TRY(sys::pidfd_open(sys::getpid())).release(), process_generation()};
   return {};
 }
 

@@ -13,6 +13,7 @@
 #include <ctime>
 
 #include "core/cgroup.hpp"
+#include "core/generation.hpp"
 #include "sys/file.hpp"
 #include "sys/inspect.hpp"
 #include "sys/process.hpp"
@@ -32,7 +33,7 @@ struct State {
   Record* records = nullptr;
   Fd file;
   std::string path;
-  pid_t owner = 0;
+  std::uint64_t owner = 0;  // by generation
   int next = 0;
 };
 State state;
@@ -43,7 +44,7 @@ std::int64_t boottime_ns() {
   return time.tv_sec * 1'000'000'000L + time.tv_nsec;
 }
 
-bool usable() { return state.records != nullptr && state.owner == sys::getpid(); }
+bool usable() { return state.records != nullptr && state.owner == process_generation(); }
 
 // Ends a process that was noted, if it is still the one: its start time must be
 // where the record says that it was born.
@@ -172,7 +173,7 @@ Result<void> open_state() {
   CCSAND_TRY(sys::ftruncate(file.get(), static_cast<std::int64_t>(kSize)));
   void* memory = mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);
   if (memory == MAP_FAILED) return make_error(ENOMEM, "mmap", path, "out of memory");
-  state = {static_cast<Record*>(memory), std::move(file), path, sys::getpid(), 0};
+  state = {static_cast<Record*>(memory), std::move(file), path, process_generation(), 0};
   return {};
 }
 void close_state() {
