@@ -1,0 +1,42 @@
+# Installs the build tree below WORK, builds the example against it and runs it.
+foreach(name BUILD EXAMPLE WORK COMPILER GENERATOR)
+  if(NOT DEFINED ${name})
+    message(FATAL_ERROR "${name} is missing")
+  endif()
+endforeach()
+
+function(run)
+  execute_process(COMMAND ${ARGN} RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  if(NOT status EQUAL 0)
+    string(JOIN " " command ${ARGN})
+    message(FATAL_ERROR "${command}: ${status}\n${output}")
+  endif()
+  set(output "${output}" PARENT_SCOPE)
+endfunction()
+
+file(REMOVE_RECURSE ${WORK})
+set(prefix ${WORK}/prefix)
+run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${prefix})
+foreach(file bin/ccsand include/ccsand/host.hpp include/ccsand/result.hpp share/man/man1/ccsand.1)
+  if(NOT EXISTS ${prefix}/${file})
+    message(FATAL_ERROR "not installed: ${file}")
+  endif()
+endforeach()
+
+run(${prefix}/bin/ccsand --version)
+run(${CMAKE_COMMAND} -S ${EXAMPLE} -B ${WORK}/build -G ${GENERATOR} -DCMAKE_CXX_COMPILER=${COMPILER}
+    -DCMAKE_PREFIX_PATH=${prefix})
+run(${CMAKE_COMMAND} --build ${WORK}/build)
+run(${WORK}/build/embedder ${EXAMPLE}/recipe.lua)
+if(NOT output MATCHES "recipe.lua: 0")
+  message(FATAL_ERROR "the embedder said: ${output}")
+endif()
+
+# What other build systems ask.
+find_program(pkg_config pkg-config)
+file(GLOB_RECURSE pc ${prefix}/*/ccsand.pc)
+get_filename_component(directory "${pc}" DIRECTORY)
+run(${CMAKE_COMMAND} -E env PKG_CONFIG_PATH=${directory} ${pkg_config} --static --cflags --libs ccsand)
+separate_arguments(flags UNIX_COMMAND "${output}")
+run(${COMPILER} -std=c++20 -o ${WORK}/with-pkg-config ${EXAMPLE}/main.cpp ${flags})
+run(${WORK}/with-pkg-config ${EXAMPLE}/recipe.lua)
