@@ -80,6 +80,18 @@ void call_hooks(Builder& b, Phase phase) {
 
 // ---- the host's side, before the clone: all that must be opened with its rights
 
+// With sys_admin a container can change the attributes of mounts that are not locked.
+void lock_sources(Builder& b) {
+  constexpr std::uint64_t kSysAdmin = std::uint64_t{1} << 21;
+  const ContainerSpec& spec = b.spec;
+  if (spec.user.kind == NamespaceChoice::host || ((spec.capabilities | spec.ambient | spec.inheritable) & kSysAdmin) == 0) return;
+  LockMounts lock;
+  if (spec.root.access != RootSpec::layer) lock.trees.push_back(b.root_tree);  // a layer's own is out of reach
+  for (Slot source : b.sources)
+    if (source != kNoSlot) lock.trees.push_back(source);
+  if (!lock.trees.empty()) b.plan.host(lock);
+}
+
 void open_sources(Builder& b) {
   const RootSpec& root = b.spec.root;
   b.root_tree = b.plan.new_slot();
@@ -105,6 +117,7 @@ void open_sources(Builder& b) {
     bind.propagation = MS_PRIVATE;
     b.plan.host(bind);
   }
+  lock_sources(b);
   if (b.spec.dev || !b.spec.masked_paths.empty()) {
     b.devices = b.plan.new_slot();
     b.plan.host(OpenDeviceTree{b.devices});

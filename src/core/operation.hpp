@@ -15,7 +15,7 @@
 namespace ccsand {
 
 using Operation =
-    std::variant<OpenTree, MountFilesystem, AttachMount, BindMount, SetMountAttributes, MoveMount, MaskPath,
+    std::variant<OpenTree, MountFilesystem, AttachMount, BindMount, SetMountAttributes, LockMounts, MoveMount, MaskPath,
                  OpenDeviceTree, Unmount, PivotRoot, MakeDirectory, MakeFile, MakeMountPoint, MakeNode, MakeSymlink,
                  ChangeOwner, ChangeMode, WriteFile, ChangeDirectory, ChangeRoot, Clone, Unshare, JoinNamespace,
                  JoinForChild, PrepareTimeNamespace, WriteIdMap, OpenNamespace, OpenNamespacePath, OpenProcessRoot, SetHostname, SetDomainname,

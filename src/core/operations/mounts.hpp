@@ -64,6 +64,11 @@ struct SetMountAttributes {
   Slot user_namespace = kNoSlot;  // id-mapped to it (MOUNT_ATTR_IDMAP, Linux 5.12)
   bool recursive = false;
 };
+// Makes the attributes of detached trees final: nobody in a user namespace can take
+// "ro", "nodev" or "nosuid" off again, sys_admin or not.
+struct LockMounts {
+  std::vector<Slot> trees;
+};
 struct MoveMount {
   Place source, target;
 };
@@ -91,6 +96,7 @@ Result<void> apply(const MountFilesystem& op, Context& context);
 Result<void> apply(const AttachMount& op, Context& context);
 Result<void> apply(const BindMount& op, Context& context);
 Result<void> apply(const SetMountAttributes& op, Context& context);
+Result<void> apply(const LockMounts& op, Context& context);
 Result<void> apply(const MoveMount& op, Context& context);
 Result<void> apply(const MaskPath& op, Context& context);
 Result<void> apply(const OpenDeviceTree& op, Context& context);
@@ -102,6 +108,7 @@ std::string describe(const MountFilesystem& op);
 std::string describe(const AttachMount& op);
 std::string describe(const BindMount& op);
 std::string describe(const SetMountAttributes& op);
+std::string describe(const LockMounts& op);
 std::string describe(const MoveMount& op);
 std::string describe(const MaskPath& op);
 std::string describe(const OpenDeviceTree& op);

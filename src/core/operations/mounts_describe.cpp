@@ -43,6 +43,11 @@ std::string describe(const SetMountAttributes& op) {
   if (op.user_namespace != kNoSlot) line += " idmap=" + slot_name(op.user_namespace);
   return line + (op.recursive ? " recursive" : "");
 }
+std::string describe(const LockMounts& op) {
+  std::string line = "lock attributes of";
+  for (Slot tree : op.trees) line += " " + slot_name(tree);
+  return line;
+}
 std::string describe(const MoveMount& op) { return "move mount " + describe(op.source) + " to " + describe(op.target); }
 std::string describe(const MaskPath& op) { return "mask " + describe(op.target); }
 std::string describe(const OpenDeviceTree& op) { return "open device tree as " + slot_name(op.out); }
