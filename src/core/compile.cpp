@@ -1,39 +1,13 @@
-// From a container's description to the plan that assembles it.
-#include <sys/mount.h>
-
+// From a container's description to the plan that assembles it: namespaces, identity,
+// attributes and the order of it all. What makes up its root is in compile_root.cpp.
 #include <csignal>
 
-#include "core/container_spec.hpp"
+#include "core/plan_builder.hpp"
 #include "sys/kernel_abi.hpp"
 
 namespace ccsand {
 
 namespace {
-
-// What the parts of a plan need to know of each other.
-struct Builder {
-  explicit Builder(const ContainerSpec& of) : spec(of), own_user(of.user.kind == NamespaceChoice::fresh) {}
-
-  const ContainerSpec& spec;
-  Plan plan;
-  bool own_user;               // a new user namespace: the child starts as nobody in it
-  Slot root_tree = kNoSlot;    // the detached root
-  Slot root = kNoSlot;         // the container's root, attached
-  Slot devices = kNoSlot;
-  Slot user_namespace = kNoSlot;
-  std::vector<Slot> sources;   // of spec.mounts; kNoSlot where it is not a bind mount
-  Slot init = kNoSlot;
-  Slot terminal = kNoSlot;
-  std::vector<std::pair<std::uint64_t, Slot>> joined;  // opened namespaces, the user namespace last
-  int covers = 0;              // mounts on the old root's place that stay there
-
-  [[nodiscard]] Slot joined_slot(std::uint64_t kind) const {
-    for (const auto& [opened, slot] : joined)
-      if (opened == kind) return slot;
-    return kNoSlot;
-  }
-  [[nodiscard]] Place in_root(std::string path) const { return {root, std::move(path)}; }
-};
 
 std::uint64_t fresh_namespaces(const ContainerSpec& spec) {
   std::uint64_t flags = 0;
@@ -65,7 +39,7 @@ bool joins_any(const ContainerSpec& spec) {
   return false;
 }
 
-void call_hooks(Builder& b, Phase phase) {
+void call_hooks(PlanBuilder& b, Phase phase) {
   for (const CallHook& call : b.spec.hooks) {
     if (call.phase != phase) continue;
     if (phase == Phase::created) {
@@ -80,52 +54,8 @@ void call_hooks(Builder& b, Phase phase) {
 
 // ---- the host's side, before the clone: all that must be opened with its rights
 
-// With sys_admin a container can change the attributes of mounts that are not locked.
-void lock_sources(Builder& b) {
-  constexpr std::uint64_t kSysAdmin = std::uint64_t{1} << 21;
-  const ContainerSpec& spec = b.spec;
-  if (spec.user.kind == NamespaceChoice::host || ((spec.capabilities | spec.ambient | spec.inheritable) & kSysAdmin) == 0) return;
-  LockMounts lock;
-  if (spec.root.access != RootSpec::layer) lock.trees.push_back(b.root_tree);  // a layer's own is out of reach
-  for (Slot source : b.sources)
-    if (source != kNoSlot) lock.trees.push_back(source);
-  if (!lock.trees.empty()) b.plan.host(lock);
-}
-
-void open_sources(Builder& b) {
-  const RootSpec& root = b.spec.root;
-  b.root_tree = b.plan.new_slot();
-  b.plan.host(OpenTree{{kNoSlot, root.path}, root.host_view, b.root_tree, false});
-  SetMountAttributes attributes;
-  attributes.tree = b.root_tree;
-  attributes.recursive = root.host_view;
-  attributes.set = MOUNT_ATTR_NODEV;
-  if (root.host_view) attributes.set |= MOUNT_ATTR_NOSUID;
-  // The lower layer of an overlay is never written to: no attribute is needed for that.
-  if (root.access == RootSpec::read_only) attributes.set |= MOUNT_ATTR_RDONLY;
-  attributes.propagation = MS_PRIVATE;
-  b.plan.host(attributes);
-  for (const MountSpec& mount : b.spec.mounts) {
-    b.sources.push_back(kNoSlot);
-    if (mount.type != "bind") continue;
-    Slot slot = b.sources.back() = b.plan.new_slot();
-    b.plan.host(OpenTree{{kNoSlot, mount.source}, mount.recursive, slot, mount.optional});
-    SetMountAttributes bind;
-    bind.tree = slot;
-    bind.recursive = mount.recursive;
-    bind.set = mount.attributes;
-    bind.propagation = MS_PRIVATE;
-    b.plan.host(bind);
-  }
-  lock_sources(b);
-  if (b.spec.dev || !b.spec.masked_paths.empty()) {
-    b.devices = b.plan.new_slot();
-    b.plan.host(OpenDeviceTree{b.devices});
-  }
-}
-
 // With the host's rights, because the child may have lost them when it comes to join.
-void open_joined(Builder& b) {
+void open_joined(PlanBuilder& b) {
   auto open = [&b](const NamespaceChoice& choice, std::uint64_t kind) {
     if (choice.kind != NamespaceChoice::joined || choice.fd >= 0) return;
     Slot slot = b.plan.new_slot();
@@ -144,9 +74,9 @@ void open_joined(Builder& b) {
 
 // A child in a new user namespace could not join what belongs to the host's: it is
 // born in those.
-bool born_in(const Builder& b, std::uint64_t kind) { return b.own_user || kind == CLONE_NEWPID; }
+bool born_in(const PlanBuilder& b, std::uint64_t kind) { return b.own_user || kind == CLONE_NEWPID; }
 
-void join_for_child(Builder& b, bool restore) {
+void join_for_child(PlanBuilder& b, bool restore) {
   auto join = [&b, restore](const NamespaceChoice& choice, std::uint64_t kind) {
     if (choice.kind == NamespaceChoice::joined && born_in(b, kind))
       b.plan.host(JoinForChild{kind, restore ? kNoSlot : b.joined_slot(kind), restore ? -1 : choice.fd, restore});
@@ -159,7 +89,7 @@ void join_for_child(Builder& b, bool restore) {
   join(b.spec.pid, CLONE_NEWPID);
 }
 
-void prepare_host(Builder& b) {
+void prepare_host(PlanBuilder& b) {
   const ContainerSpec& spec = b.spec;
   open_joined(b);
   if (spec.mount.kind != NamespaceChoice::joined) open_sources(b);
@@ -171,7 +101,7 @@ void prepare_host(Builder& b) {
   join_for_child(b, false);
 }
 
-void clone_and_attend(Builder& b) {
+void clone_and_attend(PlanBuilder& b) {
   const ContainerSpec& spec = b.spec;
   Clone clone;
   clone.namespaces = fresh_namespaces(spec);
@@ -208,12 +138,12 @@ void clone_and_attend(Builder& b) {
 
 // ---- the container's side
 
-void join_one(Builder& b, const NamespaceChoice& choice, std::uint64_t kind) {
+void join_one(PlanBuilder& b, const NamespaceChoice& choice, std::uint64_t kind) {
   if (choice.kind != NamespaceChoice::joined || born_in(b, kind)) return;
   b.plan.container(JoinNamespace{kind, {}, choice.fd, b.joined_slot(kind)});
 }
 
-void join_namespaces(Builder& b) {
+void join_namespaces(PlanBuilder& b) {
   const ContainerSpec& spec = b.spec;
   join_one(b, spec.net, CLONE_NEWNET);
   join_one(b, spec.uts, CLONE_NEWUTS);
@@ -230,116 +160,7 @@ void join_namespaces(Builder& b) {
   if (spec.cgroup.kind == NamespaceChoice::fresh) b.plan.container(Unshare{CLONE_NEWCGROUP});
 }
 
-SetMountAttributes everything_private() {
-  SetMountAttributes attributes;
-  attributes.target = {kNoSlot, "/"};
-  attributes.propagation = MS_PRIVATE;
-  attributes.recursive = true;
-  return attributes;
-}
-
-// The old root's own place carries what the new root is made of: it is covered
-// until pivot_root and gone with the old root after it, and no directory of the
-// host is needed.
-const Place kOldRoot = {kNoSlot, "/"};
-
-void assemble_layer(Builder& b) {
-  ++b.covers;
-  Slot stage = b.plan.new_slot();
-  MountFilesystem scratch{"tmpfs", {{"mode", "0755"}}, MOUNT_ATTR_NODEV, kOldRoot, stage, {}, false};
-  if (!b.spec.root.layer_size.empty()) scratch.options.push_back({"size", b.spec.root.layer_size});
-  b.plan.container(scratch);
-  b.plan.container(ChangeDirectory{{stage, ""}});
-  for (const char* name : {"lower", "upper", "work", "root"})
-    b.plan.container(MakeDirectory{{kNoSlot, name}, 0755, false});
-  b.plan.container(AttachMount{b.root_tree, {kNoSlot, "lower"}, "root tree", false});
-  b.root = b.plan.new_slot();
-  MountFilesystem overlay{"overlay",
-                          {{"lowerdir", "lower"}, {"upperdir", "upper"}, {"workdir", "work"}},
-                          MOUNT_ATTR_NODEV,
-                          {kNoSlot, "root"},
-                          b.root,
-                          {},
-                          false};
-  // A user namespace cannot write "trusted." attributes: overlay keeps its own in "user.".
-  if (b.own_user) overlay.options.push_back({"userxattr", ""});
-  b.plan.container(overlay);
-}
-
-void assemble_root(Builder& b) {
-  b.plan.container(everything_private());
-  if (b.spec.root.access == RootSpec::layer) {
-    assemble_layer(b);
-  } else {
-    b.plan.container(AttachMount{b.root_tree, kOldRoot, "root tree", false});
-    b.root = b.root_tree;
-  }
-}
-
-MountFilesystem filesystem(const char* type, std::uint64_t attributes, Place target,
-                           std::vector<std::pair<std::string, std::string>> options = {}) {
-  return {type, std::move(options), attributes, std::move(target), kNoSlot, {}, false};
-}
-
-void mount_devices(Builder& b) {
-  constexpr std::uint64_t kPlain = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-  b.plan.container(filesystem("devpts", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, b.in_root("/dev/pts"),
-                              {{"newinstance", ""}, {"ptmxmode", "0666"}, {"mode", "0620"}}));
-  b.plan.container(filesystem("tmpfs", kPlain, b.in_root("/dev/shm"), {{"mode", "1777"}, {"size", "64m"}}));
-  if (b.spec.ipc.kind == NamespaceChoice::fresh)
-    b.plan.container(filesystem("mqueue", kPlain, b.in_root("/dev/mqueue")));
-}
-
-void mount_kernel_filesystems(Builder& b) {
-  const ContainerSpec& spec = b.spec;
-  constexpr std::uint64_t kPlain = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-  bool can_make = spec.root.access == RootSpec::layer || spec.root.access == RootSpec::read_write;
-  // A user namespace may mount these only for namespaces that it owns; of the host's
-  // it gets the host's own mount.
-  auto mount_or_bind = [&](const char* type, const char* path, const NamespaceChoice& subject, std::uint64_t more) {
-    if (b.own_user && subject.kind != NamespaceChoice::fresh) {
-      if (can_make) b.plan.container(MakeDirectory{b.in_root(path), 0755, true});
-      b.plan.container(BindMount{{kNoSlot, path}, b.in_root(path), true, kPlain | more, false});
-      return;
-    }
-    MountFilesystem mount = filesystem(type, kPlain | more, b.in_root(path));
-    mount.make_target = can_make;
-    b.plan.container(mount);
-  };
-  if (spec.proc) mount_or_bind("proc", "/proc", spec.pid, 0);
-  if (spec.sys) mount_or_bind("sysfs", "/sys", spec.net, MOUNT_ATTR_RDONLY);
-  if (spec.root.host_view) {
-    b.plan.container(filesystem("tmpfs", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, b.in_root("/tmp"), {{"mode", "1777"}}));
-    b.plan.container(filesystem("tmpfs", kPlain, b.in_root("/run"), {{"mode", "0755"}}));
-  }
-  if (spec.dev) {
-    b.plan.container(AttachMount{b.devices, b.in_root("/dev"), "device tree", can_make});
-  } else if (b.devices != kNoSlot) {
-    b.plan.container(AttachMount{b.devices, kOldRoot, "device tree", false});  // for the masks alone
-    ++b.covers;
-  }
-}
-
-void restrict_paths(Builder& b) {
-  for (const std::string& path : b.spec.masked_paths) b.plan.container(MaskPath{b.in_root(path), b.devices});
-  for (const std::string& path : b.spec.readonly_paths)
-    b.plan.container(BindMount{b.in_root(path), b.in_root(path), true, MOUNT_ATTR_RDONLY, true});
-}
-
-void mount_users(Builder& b) {
-  // A view of the host has a /tmp and a /run of its own to make mount points in.
-  bool can_make = b.spec.root.access != RootSpec::read_only || b.spec.root.host_view;
-  for (std::size_t i = 0; i < b.spec.mounts.size(); ++i) {
-    const MountSpec& mount = b.spec.mounts[i];
-    if (can_make) b.plan.container(MakeMountPoint{b.in_root(mount.target), b.sources[i]});
-    if (b.sources[i] != kNoSlot)
-      b.plan.container(AttachMount{b.sources[i], b.in_root(mount.target), mount.source, false});
-    else
-      b.plan.container(MountFilesystem{mount.type, mount.options, mount.attributes, b.in_root(mount.target), kNoSlot, mount.source, false});
-  }
-}
-
-void set_sysctls(Builder& b) {
+void set_sysctls(PlanBuilder& b) {
   for (const auto& [key, value] : b.spec.sysctls) {
     std::string path = "/proc/sys/" + key;
     for (std::size_t i = 10; i < path.size(); ++i)
@@ -348,17 +169,9 @@ void set_sysctls(Builder& b) {
   }
 }
 
-void swap_roots(Builder& b) {
-  b.plan.container(ChangeDirectory{{b.root, ""}});
-  b.plan.container(PivotRoot{".", "."});
-  // The old root now lies on the new one, and what covered it on top: one by one they go.
-  for (int i = 0; i <= b.covers; ++i) b.plan.container(Unmount{".", MNT_DETACH});
-  b.plan.container(ChangeDirectory{{kNoSlot, "/"}});
-}
-
 // Rights to raise limits and priorities end at the user namespace: there the host
 // sets them on the child.
-void set_attributes(Builder& b) {
+void set_attributes(PlanBuilder& b) {
   const ContainerSpec& spec = b.spec;
   auto step = [&b](auto operation) {
     if (b.own_user) b.plan.host(std::move(operation));
@@ -373,7 +186,7 @@ void set_attributes(Builder& b) {
   b.plan.container(SetUmask{spec.umask});
 }
 
-void drop_rights(Builder& b) {
+void drop_rights(PlanBuilder& b) {
   const ContainerSpec& spec = b.spec;
   if (spec.securebits != 0) b.plan.container(SetSecurebits{spec.securebits});
   SetCapabilities bounding;
@@ -389,7 +202,7 @@ void drop_rights(Builder& b) {
   if (spec.no_new_privs) b.plan.container(SetNoNewPrivs{});
 }
 
-void exec_command(Builder& b) {
+void exec_command(PlanBuilder& b) {
   const ContainerSpec& spec = b.spec;
   b.plan.container(SetParentDeathSignal{SIGKILL, true});  // a change of credentials cleared it
   b.plan.container(CloseDescriptors{3, spec.kept_descriptors});
@@ -400,29 +213,25 @@ void exec_command(Builder& b) {
   b.plan.container(exec);
 }
 
-void finish_command(Builder& b) {
+void finish_command(PlanBuilder& b) {
   set_attributes(b);
   drop_rights(b);
   if (b.spec.cwd != "/") b.plan.container(ChangeDirectory{{kNoSlot, b.spec.cwd}});
   exec_command(b);
 }
 
-void enter_root(Builder& b) {
+void enter_root(PlanBuilder& b) {
   if (b.spec.mount.kind == NamespaceChoice::joined) {
     b.plan.container(ChangeDirectory{{kNoSlot, "/"}});
     call_hooks(b, Phase::setup);
     return;
   }
   assemble_root(b);
-  mount_kernel_filesystems(b);
-  mount_users(b);
-  restrict_paths(b);
-  if (b.spec.dev) mount_devices(b);
   call_hooks(b, Phase::setup);
   swap_roots(b);
 }
 
-void open_terminal(Builder& b) {
+void open_terminal(PlanBuilder& b) {
   if (!b.spec.terminal) return;
   b.terminal = b.plan.new_slot();
   b.plan.container(OpenTerminal{kNoSlot, b.terminal});
@@ -431,7 +240,7 @@ void open_terminal(Builder& b) {
   b.plan.host(ReceiveTerminal{b.terminal});
 }
 
-void container_side(Builder& b) {
+void container_side(PlanBuilder& b) {
   const ContainerSpec& spec = b.spec;
   if (joins_any(spec)) b.plan.container(SetDumpable{false});
   // Before the user changes: keys of root are not counted against a small quota.
@@ -452,7 +261,7 @@ void container_side(Builder& b) {
 }  // namespace
 
 Plan compile(const ContainerSpec& spec) {
-  Builder b(spec);
+  PlanBuilder b(spec);
   prepare_host(b);
   clone_and_attend(b);
   container_side(b);
@@ -461,7 +270,7 @@ Plan compile(const ContainerSpec& spec) {
 }
 
 Plan compile_exec(const ContainerSpec& spec, pid_t pid, int pidfd, const Cgroup* cgroup) {
-  Builder b(spec);
+  PlanBuilder b(spec);
   b.own_user = b.own_user || spec.user.kind == NamespaceChoice::joined;
   Slot root = b.plan.new_slot();
   b.plan.host(OpenProcessRoot{pid, root});

@@ -1,0 +1,43 @@
+// A plan in the making, and the parts of it that concern the container's root.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/container_spec.hpp"
+
+namespace ccsand {
+
+// What the parts of a plan need to know of each other.
+struct PlanBuilder {
+  explicit PlanBuilder(const ContainerSpec& of) : spec(of), own_user(of.user.kind == NamespaceChoice::fresh) {}
+
+  const ContainerSpec& spec;
+  Plan plan;
+  bool own_user;               // a new user namespace: the child starts as nobody in it
+  Slot root_tree = kNoSlot;    // the detached root
+  Slot root = kNoSlot;         // the container's root, attached
+  Slot devices = kNoSlot;
+  Slot user_namespace = kNoSlot;
+  std::vector<Slot> sources;   // of spec.mounts; kNoSlot where it is not a bind mount
+  Slot init = kNoSlot;
+  Slot terminal = kNoSlot;
+  std::vector<std::pair<std::uint64_t, Slot>> joined;  // opened namespaces, the user namespace last
+  int covers = 0;              // mounts on the old root's place that stay there
+
+  [[nodiscard]] Slot joined_slot(std::uint64_t kind) const {
+    for (const auto& [opened, slot] : joined)
+      if (opened == kind) return slot;
+    return kNoSlot;
+  }
+  [[nodiscard]] Place in_root(std::string path) const { return {root, std::move(path)}; }
+};
+
+// The host's side: opens the root and what is mounted into it.
+void open_sources(PlanBuilder& b);
+// The container's side: the root with all of its mounts, beside the old one; then in its place.
+void assemble_root(PlanBuilder& b);
+void swap_roots(PlanBuilder& b);
+
+}  // namespace ccsand
