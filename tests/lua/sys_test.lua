@@ -362,7 +362,6 @@ test("the handmade recipe runs a command, gives its status and leaves nothing", 
     there = there or support.read(directory .. "/" .. archive) ~= nil
   end
   if not there then t.skip "CCSAND_IMAGE_PATH has no alpine" end
-  image.get "alpine:3.20"
   local text, status = support.run_host(support.ccsand .. [[ recipes/handmade.lua -- /bin/sh -c '
     id -u; hostname; echo $$; ls /.old /host 2>/dev/null; touch /tmp/x /root/x && echo writable
     touch /dev/x 2>/dev/null || echo sealed; mknod /root/null c 1 3 2>/dev/null || echo no nodes
