@@ -26,13 +26,13 @@ lua_State* interruptible = nullptr;
 void raise_interrupt(lua_State* L, lua_Debug*) {
   lua_sethook(L, nullptr, 0, 0);
   Error error = make_error(EINTR, "", "", "interrupted");
-  error.exit_status = 130;
+  error.exit_status = 128 + interrupted();
   push_error(L, error);
   (void)lua_error(L);  // it does not return; Error has nothing to destroy
 }
 void on_interrupt(int signal) {
   (void)std::signal(signal, SIG_DFL);
-  note_interrupt();
+  note_interrupt(signal);
   if (interruptible != nullptr)
     lua_sethook(interruptible, raise_interrupt, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
 }

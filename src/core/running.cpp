@@ -173,10 +173,10 @@ Result<void> Running::pump(std::int64_t deadline_ns, Running& target) {
     CCSAND_TRY(sys::poll(polls.data(), polls.size(), milliseconds));
   } else {
     InterruptBlock block;
-    if (!interrupted()) CCSAND_TRY(sys::poll(polls.data(), polls.size(), milliseconds, &block.mask_before()));
-    if (interrupted()) {
+    if (interrupted() == 0) CCSAND_TRY(sys::poll(polls.data(), polls.size(), milliseconds, &block.mask_before()));
+    if (int signal = interrupted(); signal != 0) {
       Error error = make_error(EINTR, "wait", "", "interrupted");
-      error.exit_status = 130;
+      error.exit_status = 128 + signal;
       return error;
     }
   }

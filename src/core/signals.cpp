@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 
 #include <cerrno>
 #include <charconv>
@@ -64,8 +65,8 @@ int SignalWatch::next() {
 namespace {
 volatile std::sig_atomic_t interrupt_noted = 0;
 }
-void note_interrupt() { interrupt_noted = 1; }
-bool interrupted() { return interrupt_noted != 0; }
+void note_interrupt(int signal) { interrupt_noted = signal; }
+int interrupted() { return interrupt_noted; }
 
 InterruptBlock::InterruptBlock() : mask_before_(sys::block_all_signals()) {
   sys::set_signal_mask(mask_before_ | bit(SIGINT) | bit(SIGTERM) | bit(SIGHUP));
@@ -80,6 +81,20 @@ bool ends_by_default(int signal) {
       return true;
   }
 }
+namespace {
+// Whether a process sits in sigtimedwait(2): what it awaits counts as not blocked meanwhile.
+bool awaits_signals(pid_t pid) {
+  FixedText<64> path("/proc/");
+  path.append_number(pid).append("/syscall");
+  auto file = sys::open(path.c_str(), O_RDONLY);
+  char text[32] = {};
+  auto size = file ? sys::read(file->get(), &text[0], sizeof text - 1, path.view()) : Result<std::size_t>(file.error());
+  long number = -1;
+  if (size) (void)std::from_chars(&text[0], &text[*size], number);  // "running" has no number
+  return number == SYS_rt_sigtimedwait;
+}
+}  // namespace
+
 bool has_handler_or_ignores(pid_t pid, int signal) {
   FixedText<64> path("/proc/");
   path.append_number(pid).append("/status");
@@ -89,7 +104,9 @@ bool has_handler_or_ignores(pid_t pid, int signal) {
   auto size = sys::read(file->get(), &text[0], sizeof text, path.view());
   if (!size) return false;
   std::string_view status(&text[0], *size);
-  return ((mask_in(status, "\nSigCgt:") | mask_in(status, "\nSigIgn:")) & bit(signal)) != 0;
+  // What is blocked is waited for, in one way or another: an init does so with all of them.
+  if (awaits_signals(pid)) return true;
+  return ((mask_in(status, "\nSigCgt:") | mask_in(status, "\nSigIgn:") | mask_in(status, "\nSigBlk:")) & bit(signal)) != 0;
 }
 
 }  // namespace ccsand

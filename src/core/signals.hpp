@@ -31,8 +31,8 @@ class SignalWatch {
 
 // The signals that end ccsand itself while no watch is in force. Their handler calls
 // note_interrupt(); who waits asks for it with them blocked, so that none is missed.
-void note_interrupt();
-bool interrupted();
+void note_interrupt(int signal);
+int interrupted();  // the signal; 0 where there was none
 class InterruptBlock {
  public:
   InterruptBlock();
@@ -47,7 +47,7 @@ class InterruptBlock {
 
 // Whether the default action of a signal ends a process.
 bool ends_by_default(int signal);
-// Whether a process catches or ignores it (/proc/PID/status); false where that cannot be read.
+// Whether a process catches, awaits or ignores it (/proc/PID/status); false where that cannot be read.
 bool has_handler_or_ignores(pid_t pid, int signal);
 
 }  // namespace ccsand

@@ -3,7 +3,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 
 #include <cerrno>
@@ -61,8 +60,9 @@ void end_noted(const Record& record) {
 
 // One file of a dead process: its lock can be had.
 void sweep_file(int directory, const char* name) {
+  if (usable() && state.path.ends_with(std::string("/") + name)) return;  // closing it would end our own lock
   auto file = sys::openat2(directory, name, O_RDWR | O_NOFOLLOW);
-  if (!file || !sys::flock(file->get(), LOCK_EX | LOCK_NB, name)) return;
+  if (!file || !sys::lock_file(file->get(), name)) return;
   Record record = {};
   for (auto size = sys::read(file->get(), &record, sizeof record, name); size && *size == sizeof record;
        size = sys::read(file->get(), &record, sizeof record, name))
@@ -167,8 +167,9 @@ Result<void> open_state() {
     opened = sys::open(path.c_str(), kFlags, 0600);
   }
   Fd file = CCSAND_TRY(std::move(opened));
-  // Held until this process ends: who can take it knows that the owner is gone.
-  CCSAND_TRY(sys::flock(file.get(), LOCK_EX | LOCK_NB, path));
+  // Held until this process ends: who can take it knows that the owner is gone, even
+  // while a child that it forked lives on with a copy of the descriptor.
+  CCSAND_TRY(sys::lock_file(file.get(), path));
   constexpr std::size_t kSize = kRecords * sizeof(Record);
   CCSAND_TRY(sys::ftruncate(file.get(), static_cast<std::int64_t>(kSize)));
   void* memory = mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);

@@ -113,8 +113,10 @@ Result<void> chdir(const char* path) { return done(call(SYS_chdir, path), "chdir
 Result<void> fchdir(int dir, std::string_view name) { return done(call(SYS_fchdir, dir), "chdir", {"'", name, "'"}); }
 Result<void> chroot(const char* path) { return done(call(SYS_chroot, path), "chroot", {"'", path, "'"}); }
 Result<void> ftruncate(int fd, std::int64_t size) { return done(call(SYS_ftruncate, fd, size), "ftruncate", {}); }
-Result<void> flock(int fd, int operation, std::string_view name) {
-  return done(call(SYS_flock, fd, operation), "flock", {"'", name, "'"});
+Result<void> lock_file(int fd, std::string_view name) {
+  struct flock whole = {};
+  whole.l_type = F_WRLCK;
+  return done(call(SYS_fcntl, fd, F_SETLK, &whole), "fcntl F_SETLK", {"'", name, "'"});
 }
 Result<Fd> memfd_create(const char* name, unsigned flags) {
   return opened(call(SYS_memfd_create, name, flags), "memfd_create", {"'", name, "'"});

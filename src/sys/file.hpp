@@ -44,7 +44,9 @@ Result<void> chdir(const char* path);
 Result<void> fchdir(int dir, std::string_view name);
 Result<void> chroot(const char* path);
 Result<void> ftruncate(int fd, std::int64_t size);
-Result<void> flock(int fd, int operation, std::string_view name);
+// fcntl(F_SETLK) of the whole file for writing: the lock is this process's alone, and its
+// forks do not hold it. Closing any descriptor of the file ends it.
+Result<void> lock_file(int fd, std::string_view name);
 Result<Fd> memfd_create(const char* name, unsigned flags);
 Result<void> add_seals(int fd, unsigned seals);  // fcntl(F_ADD_SEALS)
 mode_t umask(mode_t mask);
