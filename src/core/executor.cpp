@@ -169,7 +169,7 @@ Error child_error(const Launch& launch, int pidfd) {
   auto ended = sys::waitid(P_PIDFD, pidfd, WEXITED);
   if (std::uint32_t failed = load(launch.block->failed); failed != 0)
     return step_error(launch, failed - 1, launch.block->error);
-  Error error = make_error(ECHILD, "set-up", "of the container", "its process ended before it could exec");
+  Error error = make_error(ECHILD, "set-up", "of the container", "its process ended before it could exec (ECHILD)");
   if (ended && ended->code != CLD_EXITED) error.hint = "it was killed from outside, or ran out of memory under its limits";
   return error;
 }

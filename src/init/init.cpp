@@ -142,7 +142,7 @@ void reap(Word command) {
     Word signal = call(SYS_rt_sigtimedwait, address(&waited), address(&info), 0, sizeof waited);
     if (signal <= 0) continue;
     if (signal == SIGCHLD) reap(command);
-    else call(SYS_kill, -command, signal);
+    else call(SYS_kill, command, signal);
   }
 }
 

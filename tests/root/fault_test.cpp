@@ -1,0 +1,86 @@
+// Each system call of the set-up fails once: the message says which step, the status is
+// 125, and nothing is left.
+#include <unistd.h>
+
+#include <set>
+
+#include "container_fixture.hpp"
+
+using namespace ccsand::test;
+
+namespace {
+struct Kind {
+  const char* name;
+  const char* spec;
+};
+constexpr Kind kKinds[] = {
+    {"layer and limits", R"(limits = { pids = 20, memory = "64M" })"},
+    {"read-only root and init", R"(root = { path = "ROOT", access = "read_only" }, init = true, hostname = "h", rlimits = { nofile = 64 })"},
+    {"no user namespace, a hook, a time namespace",
+     R"(user_namespace = false, before_exec = function() end, time_offsets = { boottime = 5 }, nice = 3)"},
+    {"mounts and a user", R"(user = 12, cwd = "/tmp", mounts = { { source = "/etc", target = "/mnt/a" }, { type = "tmpfs", target = "/mnt/b" } })"},
+};
+
+std::string recipe_of(const Place& place, const char* spec) {
+  std::string text = "local spec = { root = { path = \"ROOT\" }, command = { \"/bin/sh\", \"-c\", \"echo whole; sleep MARK & true\" } }\n"
+                     "for k, v in pairs { " + std::string(spec) + " } do spec[k] = v end\n"
+                     "return require(\"ccsand\").container(spec)\n";
+  return place.recipe("fault.lua", text);
+}
+
+// What is wrong with the end of a run in which one call failed; "" where nothing is.
+std::string judge(const Output& output) {
+  if (output.timed_out) return "hangs";
+  if (output.status == 0) return output.out == "whole\n" ? "" : "status 0 without the command's output: " + output.err;
+  if (output.status != 125 && output.status != 126) return "status " + std::to_string(output.status) + ": " + output.err;
+  if (output.out.find("whole") != std::string::npos) return "";  // a failure after the command ran, and told
+  if (!output.err.starts_with("ccsand: ")) return "no message: " + output.err;
+  if (output.err.find("(E") == std::string::npos) return "no errno: " + output.err;
+  return "";
+}
+
+// Fails call after call until `kQuiet` in a row did no harm: then there are none left.
+void fail_each(const Kind& kind, int code) {
+  constexpr int kQuiet = 60;
+  Place place;
+  std::string recipe = recipe_of(place, kind.spec);
+  CAPTURE(kind.name, code);
+  REQUIRE(judge(run_ccsand_with_faults({recipe}, place.options())) == "");
+  int quiet = 0, failed = 0;
+  std::set<std::string> told;
+  for (int at = 1; quiet < kQuiet && at < 3000; ++at) {
+    CAPTURE(at);
+    ProgramOptions options = place.options();
+    options.env.push_back("CCSAND_FAULT=" + std::to_string(at) + ":" + std::to_string(code));
+    options.seconds = 10;
+    Output output = run_ccsand_with_faults({recipe}, options);
+    CHECK(judge(output) == "");
+    std::string left = place.leftovers() + dead_groups();
+    if (!left.empty()) left = place.leftovers_after_next_start();
+    CHECK(left == "");
+    quiet = output.status == 0 ? quiet + 1 : 0;
+    failed += output.status == 0 ? 0 : 1;
+    told.insert(output.err);
+  }
+  INFO(failed << " calls failed the start");
+  CHECK(failed > 40);
+  CHECK(static_cast<int>(told.size()) > failed / 3);  // messages tell the steps apart
+}
+}  // namespace
+
+TEST_CASE("a failure of any system call: layer and limits", "[fault]") {
+  REQUIRE_CONTAINERS();
+  fail_each(kKinds[0], EIO);
+}
+TEST_CASE("a failure of any system call: read-only root and init", "[fault]") {
+  REQUIRE_CONTAINERS();
+  fail_each(kKinds[1], EIO);
+}
+TEST_CASE("a failure of any system call: no user namespace, a hook, a time namespace", "[fault]") {
+  REQUIRE_CONTAINERS();
+  fail_each(kKinds[2], EIO);
+}
+TEST_CASE("a failure of any system call: mounts and a user, no memory", "[fault]") {
+  REQUIRE_CONTAINERS();
+  fail_each(kKinds[3], ENOMEM);
+}
