@@ -102,7 +102,7 @@ Running::~Running() {
     (void)sys::pidfd_send_signal(launched_.pidfd.get(), SIGKILL);  // it may have ended just now
     collect();
   }
-  all_running.erase(std::remove(all_running.begin(), all_running.end(), this), all_running.end());
+  leave_loop();
 }
 
 // ---- the loop
@@ -253,7 +253,13 @@ void Running::finish() {
   if (relay_) relay_->drain();
   relay_.reset();
   context.close_all();
+  // Who holds the handle holds the result alone: a loop of many containers would otherwise
+  // carry their descriptors, which every clone copies and every exec closes.
+  launched_.pidfd.close();
+  if (!options_.trace) plan_ = Plan();
+  leave_loop();
 }
+void Running::leave_loop() { all_running.erase(std::remove(all_running.begin(), all_running.end(), this), all_running.end()); }
 
 Result<void> Running::kill(int signal) {
   if (ended_) return {};

@@ -62,7 +62,7 @@ class Running {
   [[nodiscard]] int pidfd() const { return launched_.pidfd.get(); }
   [[nodiscard]] const Cgroup* cgroup() const { return launched_.context.cgroup.get(); }
   [[nodiscard]] const std::vector<std::int64_t>& trace_ns() const { return launched_.trace_ns; }
-  [[nodiscard]] const Plan& plan() const { return plan_; }
+  [[nodiscard]] const Plan& plan() const { return plan_; }  // empty once it has ended, without a trace
 
  private:
   struct Output {
@@ -79,6 +79,7 @@ class Running {
   void pass_on(int signal);
   void collect();
   void finish();
+  void leave_loop();
 
   Plan plan_;
   RunOptions options_;

@@ -64,7 +64,7 @@ ProgramOptions Place::options() const {
   return options;
 }
 std::string Place::recipe(const std::string& name, std::string text) const {
-  return scratch_.file(name, replaced(replaced(std::move(text), "ROOT", image_root()), "MARK", "9" + marker_));
+  return scratch_.file(name, replaced(replaced(std::move(text), "ROOT", image_root()), "MARK", mark()));
 }
 
 std::string dead_groups() {
@@ -80,13 +80,17 @@ std::string dead_groups() {
   return found;
 }
 
-std::string Place::leftovers() const {
+std::string Place::processes() const {
   std::string found;
   each_entry("/proc", [&](const std::string& name) {
     if (name[0] < '0' || name[0] > '9') return;
     std::string words = text_of_file("/proc/" + name + "/cmdline");
-    if (words.find("9" + marker_) != std::string::npos && !is_zombie(name)) found += "process " + name + "\n";
+    if (words.find(mark()) != std::string::npos && !is_zombie(name)) found += "process " + name + "\n";
   });
+  return found;
+}
+std::string Place::leftovers() const {
+  std::string found = processes();
   each_entry(scratch_.path() + "/run", [&](const std::string& name) { found += "file " + name + "\n"; });
   each_entry(scratch_.path() + "/store/tmp", [&](const std::string& name) { found += "file " + name + "\n"; });
   return found;

@@ -27,6 +27,8 @@ class Place {
   // which leftovers finds processes: `sleep MARK`.
   [[nodiscard]] std::string recipe(const std::string& name, std::string text) const;
   [[nodiscard]] const std::string& path() const { return scratch_.path(); }
+  [[nodiscard]] std::string mark() const { return "9" + marker_; }
+  [[nodiscard]] std::string processes() const;  // with the mark among their words
   // What is left: processes with the mark, files of the state. One line for each.
   [[nodiscard]] std::string leftovers() const;
   // Runs ccsand once more, which sweeps, and answers what is left then.

@@ -67,6 +67,26 @@ TEST_CASE("a process that outlives its supervisor is ended by the next start", "
   CHECK(place.leftovers_after_next_start() == "");
 }
 
+TEST_CASE("a child that waits for a supervisor that was killed ends by itself", "[kill]") {
+  REQUIRE_CONTAINERS();
+  Place place;
+  std::string recipe = place.recipe("waits.lua", R"(-- MARK
+    return require("ccsand").container { root = { path = "ROOT" }, command = { "/bin/true" },
+      created = function() print "ready" io.stdout:flush() while true do end end })");
+  Background ccsand({ccsand_binary(), recipe, "--", place.mark()}, place.options());
+  REQUIRE(ccsand.await("ready"));
+  CHECK(place.leftovers().find("process") != std::string::npos);
+  ccsand.signal(SIGKILL);
+  ccsand.wait();
+  std::string left = place.processes();
+  for (int tries = 0; tries < 100 && !left.empty(); ++tries) {
+    ::usleep(20'000);
+    left = place.processes();
+  }
+  CHECK(left == "");
+  CHECK(place.leftovers_after_next_start() == "");
+}
+
 TEST_CASE("a start sweeps nothing of a ccsand that lives", "[kill]") {
   REQUIRE_CONTAINERS();
   Place place;
