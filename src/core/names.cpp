@@ -127,6 +127,7 @@ std::string words_of_set(std::span<const Name> names, std::uint64_t set) {
 std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates) {
   std::string_view best;
   std::size_t best_distance = std::max<std::size_t>(2, word.size() / 3) + 1;
+  best_distance = std::min(best_distance, word.size());  // a word of other letters alone is not near
   for (std::string_view candidate : candidates) {
     std::size_t d = distance(word, candidate);
     if (d < best_distance) best = candidate, best_distance = d;

@@ -135,7 +135,9 @@ const ProcessKey& own_key() {
 }
 bool is_alive(const ProcessKey& key) {
   auto start = start_time_of(key.pid);
-  return start && *start == key.start;
+  if (start) return *start == key.start;
+  // Out of descriptors or memory is no death: what looks dead is ended by the sweep.
+  return start.error().code != ENOENT && start.error().code != ESRCH;
 }
 
 Result<void> sweep() {

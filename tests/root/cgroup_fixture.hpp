@@ -18,6 +18,7 @@
 #include <sstream>
 
 #include "core/cgroup.hpp"
+#include "support.hpp"
 #include "sys/file.hpp"
 #include "sys/kernel_abi.hpp"
 #include "sys/namespace.hpp"
@@ -25,11 +26,7 @@
 
 namespace ccsand::test {
 
-inline bool skip(const char* why) {
-  std::cout << "ccsand-skip: " << why << std::endl;
-  if (const char* must = std::getenv("CCSAND_MUST_RUN"); must != nullptr && *must == '1') FAIL(why);
-  return true;
-}
+inline bool skip(const char* why) { return skip_test(why); }
 
 inline std::string slurp(const std::string& path) {
   std::ifstream file(path);

@@ -49,8 +49,8 @@ class Session {
 
   void type(const std::string& text) { REQUIRE(::write(master_.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size())); }
   // Until `text` comes up on the screen, after what was expected before.
-  bool expect(const std::string& text) {
-    auto deadline = Clock::now() + std::chrono::seconds(10);
+  bool expect(const std::string& text, int milliseconds = 10'000) {
+    auto deadline = Clock::now() + std::chrono::milliseconds(milliseconds);
     for (;;) {
       std::size_t at = screen_.find(text, seen_);
       if (at != std::string::npos) {
@@ -133,6 +133,7 @@ TEST_CASE("the terminal's size is the caller's, and follows it", "[terminal]") {
   session.type("trap 'echo size $(stty size)' WINCH; while ! [ \"$(stty size)\" = '50 132' ]; do sleep 0.02; done; echo fol''lowed\r");
   session.resize(50, 132);
   CHECK(session.expect("followed"));
+  REQUIRE(session.expect("prompt> "));
   session.type("exit\r");
   CHECK(session.wait() == 0);
 }
@@ -155,6 +156,7 @@ TEST_CASE("Ctrl-C interrupts the job in front and not the shell", "[terminal]") 
   CHECK(interrupted);
   session.type("echo still he''re\r");
   CHECK(session.expect("still here"));
+  REQUIRE(session.expect("prompt> "));
   session.type("exit 3\r");
   CHECK(session.wait() == 3);
   CHECK(session.restored());
@@ -167,11 +169,17 @@ TEST_CASE("Ctrl-Z stops the job in front", "[terminal]") {
   REQUIRE(session.expect("prompt> "));
   session.type("echo go''ing; sleep 60\r");
   REQUIRE(session.expect("going"));
-  ::usleep(100'000);  // until sleep has the terminal: there is no event to await
-  session.type("\x1a");
-  CHECK(session.expect("Stopped"));
+  // No event tells that sleep has the terminal: a key that came too early is pressed again.
+  bool stopped = false;
+  for (int tries = 0; tries < 20 && !stopped; ++tries) {
+    session.type("\x1a");
+    stopped = session.expect("Stopped", 500);
+  }
+  CHECK(stopped);
+  REQUIRE(session.expect("prompt> "));
   session.type("kill -9 %1; wait; echo en''ded\r");
   CHECK(session.expect("ended"));
+  REQUIRE(session.expect("prompt> "));
   session.type("exit 0\r");
   CHECK(session.wait() == 0);
   INFO(session.screen());
@@ -211,6 +219,7 @@ TEST_CASE("a large paste arrives whole", "[terminal]") {
   std::size_t count = 0;
   for (char c : session.screen()) count += c == 'x' ? 1 : 0;
   CHECK(count >= 100000);
+  REQUIRE(session.expect("prompt> "));
   session.type("exit\r");
   CHECK(session.wait() == 0);
 }

@@ -75,6 +75,7 @@ TEST_CASE("a word that is like none gets no advice", "[names]") {
   constexpr std::string_view kKeys[] = {"command", "hostname", "limits"};
   CHECK(nearest("seccomp_profile", kKeys).empty());
   CHECK(nearest("", kKeys).empty());
+  CHECK(nearest("xy", kKeys).empty());  // two letters away from any word of two letters
   CHECK(nearest("anything", std::span<const std::string_view>()).empty());
   CHECK(nearest(std::string(5000, 'x'), kKeys).size() <= 8);  // long ones end, too
 }
