@@ -20,6 +20,7 @@ enum class RecipeMode {
 struct RecipeOptions {
   RecipeMode mode = RecipeMode::run;
   bool shipped_only = false;  // the name is that of a shipped recipe, whatever files there are
+  bool show_denied = false;  // each system call that the container's policy denies is told on stderr
   bool trace = false;  // each step of a container that is run is printed with its time
 };
 

@@ -6,6 +6,8 @@ local container = {}
 local Container, Running = {}, {}
 local tables = setmetatable({}, { __mode = "k" })  -- container -> its table, never handed out
 local places = setmetatable({}, { __mode = "k" })  -- container -> the recipe's line that made it
+local isolations = setmetatable({}, { __mode = "k" }) -- container's table -> what its policies come to
+local policy_keys = { "notify", "connect", "files", "exec", "on_denied" }
 local handles = setmetatable({}, { __mode = "k" }) -- running container -> { handle, table }
 
 local function copy(value)
@@ -15,11 +17,27 @@ local function copy(value)
   return result
 end
 
--- A shallow copy with the image's directory as the root. `find` says how to look.
-local function resolved(spec, find)
+-- What the policies of a container come to, which is worth keeping: { seccomp, on_call }.
+local function isolated(spec, result, options)
+  local keep = not (options and options.show_denied)
+  local known = keep and isolations[spec]
+  if not known then
+    local on_call = require("ccsand.isolation").apply(result, options)
+    known = { seccomp = result.seccomp, on_call = on_call }
+    if keep then isolations[spec] = known end
+  end
+  for _, key in ipairs(policy_keys) do result[key] = nil end
+  result.seccomp = known.seccomp
+  return known.on_call
+end
+
+-- A shallow copy with the image's directory as the root, and the function that decides its
+-- calls. `find` says how to look.
+local function resolved(spec, find, options)
   local result = {}
   for k, v in pairs(spec) do result[k] = v end
-  if spec.image == nil then return result end
+  local on_call = isolated(spec, result, options)
+  if spec.image == nil then return result, on_call end
   if type(spec.image) ~= "string" then
     error(core.error("container.image: must be the name of an image, got " .. type(spec.image)))
   end
@@ -34,7 +52,7 @@ local function resolved(spec, find)
   result.root = copy(root)
   local image = require "ccsand.image"
   result.root.path = find == "plan" and image.path(spec.image) or image.get(spec.image, { fallback = spec.image_fallback })
-  return result
+  return result, on_call
 end
 
 local function of(self, method)
@@ -121,9 +139,12 @@ end
 local function launch(self, method, command, start, options)
   local spec = of(self, method)
   return at_place(self, function()
-    spec = with_command(resolved(spec), command)
+    local on_call
+    spec, on_call = resolved(spec, nil, options)
+    options.show_denied, options.on_call = nil, on_call
+    spec = with_command(spec, command)
     return start(spec, options)
-  end), spec
+  end), spec, options.on_call
 end
 
 local function exited(spec, result)
@@ -133,9 +154,9 @@ end
 
 --- Runs the container on the caller's terminal and streams, to its end.
 function Container:run(command, options)
-  options = checked(options, "run", "trace", "stdin")
+  options = checked(options, "run", "trace", "stdin", "show_denied")
   local handle, spec = launch(self, "run", command, core.run,
-    { foreground = true, trace = options.trace, stdin = options.stdin })
+    { foreground = true, trace = options.trace, stdin = options.stdin, show_denied = options.show_denied })
   local result = handle:wait()
   if options.trace then io.stderr:write(handle:trace()) end
   return exited(spec, result)
@@ -143,9 +164,9 @@ end
 
 --- Runs the container to its end and returns what it printed in the result.
 function Container:capture(command, options)
-  options = checked(options, "capture", "stdin", "stdin_file", "stdout_file", "show_stderr")
+  options = checked(options, "capture", "stdin", "stdin_file", "stdout_file", "show_stderr", "show_denied")
   local handle, spec = launch(self, "capture", command, core.start, {
-    capture = true, show_stderr = options.show_stderr, stdin = options.stdin, stdin_file = options.stdin_file, stdout_file = options.stdout_file,
+    capture = true, show_stderr = options.show_stderr, show_denied = options.show_denied, stdin = options.stdin, stdin_file = options.stdin_file, stdout_file = options.stdout_file,
     stdin_null = options.stdin == nil and options.stdin_file == nil,
   })
   return exited(spec, handle:wait())
@@ -153,13 +174,13 @@ end
 
 --- Starts the container and returns it running.
 function Container:start(command, options)
-  options = checked(options, "start", "capture", "stdin", "inherit_stdin")
-  local handle, spec = launch(self, "start", command, core.start, {
-    capture = options.capture, stdin = options.stdin,
+  options = checked(options, "start", "capture", "stdin", "inherit_stdin", "show_denied")
+  local handle, spec, on_call = launch(self, "start", command, core.start, {
+    capture = options.capture, stdin = options.stdin, show_denied = options.show_denied,
     stdin_null = options.stdin == nil and not options.inherit_stdin,
   })
   local self_running = setmetatable({}, Running)
-  handles[self_running] = { handle = handle, spec = spec }
+  handles[self_running] = { handle = handle, spec = spec, on_call = on_call }
   return self_running
 end
 
@@ -199,7 +220,7 @@ function Running:exec(command, options)
     if options[key] ~= nil then spec[key] = options[key] end
   end
   local handle = entry.handle:exec(with_command(spec, command),
-    { capture = not options.foreground, foreground = options.foreground, stdin = options.stdin, stdin_null = options.stdin == nil and not options.foreground })
+    { capture = not options.foreground, foreground = options.foreground, on_call = entry.on_call, stdin = options.stdin, stdin_null = options.stdin == nil and not options.foreground })
   return handle:wait()
 end
 

@@ -1,5 +1,5 @@
 -- Runs a recipe and does what the caller asked for with the container that it returns.
-local function handle(value, mode, trace)
+local function handle(value, mode, options)
   if type(value) == "number" then return value end
   if value == nil or value == true then return 0 end
   if value == false then return 1 end
@@ -12,10 +12,10 @@ local function handle(value, mode, trace)
     io.stdout:write(value:plan())
     return 0
   end
-  return value:run(nil, { trace = trace }).status
+  return value:run(nil, options).status
 end
 
-return function(chunk, arguments, mode, trace)
+return function(chunk, arguments, mode, options)
   require("ccsand.place").recipe = chunk
-  return handle(chunk(unpack(arguments)), mode, trace)
+  return handle(chunk(unpack(arguments)), mode, options)
 end

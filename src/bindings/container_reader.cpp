@@ -15,8 +15,6 @@
 
 namespace ccsand {
 
-namespace {
-
 // "default", "none", "all", a list of words, or { add = ..., drop = ... } on the default.
 Result<void> read_capabilities(Table& container, ContainerSpec& spec) {
   lua_State* L = container.state();
@@ -44,6 +42,8 @@ Result<void> read_capabilities(Table& container, ContainerSpec& spec) {
   spec.capabilities = (spec.capabilities | add | spec.ambient) & ~drop;
   return table.finish();
 }
+
+namespace {
 
 Result<void> read_groups(Table& table, ContainerSpec& spec) {
   std::vector<std::int64_t> groups;
@@ -87,6 +87,7 @@ Result<void> read_identity(Table& table, ContainerSpec& spec) {
   std::memcpy(spec.filter.data(), data, size);
   spec.filter_name = "bpf";
   CCSAND_TRY(seccomp.text("name", spec.filter_name));
+  CCSAND_TRY(seccomp.boolean("notifies", spec.filter_notifies));
   return seccomp.finish();
 }
 

@@ -3,6 +3,7 @@
 
 #include <lua.hpp>
 
+#include "bindings/table.hpp"
 #include "core/container_spec.hpp"
 #include "core/running.hpp"
 
@@ -18,5 +19,8 @@ struct ContainerRequest {
 Result<ContainerRequest> read_container(lua_State* L, int index);
 // The keys of `limits` alone, which ccsand.sys takes, too.
 Result<CgroupLimits> read_limits(lua_State* L, int index, const char* what);
+
+// The key `capabilities` alone.
+Result<void> read_capabilities(Table& container, ContainerSpec& spec);
 
 }  // namespace ccsand

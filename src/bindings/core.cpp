@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "bindings/binding.hpp"
+#include "bindings/call_supervisor.hpp"
 #include "bindings/container_reader.hpp"
 #include "bindings/hook.hpp"
 #include "bindings/modules.hpp"
@@ -78,6 +79,10 @@ Result<void> read_start_options(lua_State* L, int index, ContainerRequest& reque
   } else if (!lua_isnil(L, at)) {
     return table.wrong_type("stdin", "a string", at);
   }
+  at = table.push("on_call");
+  if (lua_type(L, at) == LUA_TFUNCTION) options.supervisor = make_call_supervisor(L, at);
+  else if (!lua_isnil(L, at)) return table.wrong_type("on_call", "a function", at);
+  if (request.spec.filter_notifies && !options.supervisor) return make_error(EINVAL, "", "seccomp", "a filter that notifies needs on_call");
   CCSAND_TRY(table.finish());
   bool interactive = options.foreground && !capture && !options.stdin_text;
   if (request.terminal_if_interactive) request.spec.terminal = interactive && sys::is_terminal(0) && sys::is_terminal(1);
@@ -205,6 +210,35 @@ Result<int> error_body(lua_State* L) {
   return 1;
 }
 
+// nearest(word, { candidate, ... }): nil where none is near
+Result<int> nearest_body(lua_State* L) {
+  std::string word = CCSAND_TRY(text_argument(L, 1, "nearest"));
+  std::vector<std::string> candidates;
+  for (int i = 1; i <= static_cast<int>(lua_objlen(L, 2)); ++i) {
+    lua_rawgeti(L, 2, i);
+    if (lua_type(L, -1) == LUA_TSTRING) candidates.emplace_back(lua_tostring(L, -1));
+    lua_pop(L, 1);
+  }
+  std::vector<std::string_view> views(candidates.begin(), candidates.end());
+  std::string_view near = nearest(word, views);
+  if (near.empty()) return 0;
+  push_text(L, near);
+  return 1;
+}
+// capabilities(container's table) -> the names of those that it grants
+Result<int> capabilities_body(lua_State* L) {
+  Table table = CCSAND_TRY(Table::argument(L, 1, "container"));
+  ContainerSpec spec;
+  CCSAND_TRY(read_capabilities(table, spec));
+  lua_createtable(L, 16, 0);
+  int count = 0;
+  for (const Name& name : capability_names()) {
+    if ((spec.capabilities >> name.value & 1) == 0) continue;
+    push_text(L, name.word);
+    lua_rawseti(L, -2, ++count);
+  }
+  return 1;
+}
 Result<int> caller_body(lua_State* L) {
   std::string position = caller_position(L);
   if (position.empty()) return 0;
@@ -222,6 +256,8 @@ constexpr Function kFunctions[] = {{"check", binding<check_body>},
                                    {"run", binding<run_body>},
                                    {"error", binding<error_body>},
                                    {"caller", binding<caller_body>},
+                                   {"nearest", binding<nearest_body>},
+                                   {"capabilities", binding<capabilities_body>},
                                    {"is_terminal", binding<is_terminal_body>}};
 }  // namespace
 

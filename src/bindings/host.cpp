@@ -77,6 +77,8 @@ void add_searcher(lua_State* L) {
   lua_setfield(L, -2, "ccsand.sys");
   lua_pushcfunction(L, open_cgroup);
   lua_setfield(L, -2, "ccsand.cgroup");
+  lua_pushcfunction(L, open_filter);
+  lua_setfield(L, -2, "ccsand.filter");
   lua_pop(L, 2);
 }
 
@@ -173,7 +175,11 @@ int run_protected(lua_State* L) {
     lua_rawseti(L, -2, static_cast<int>(i + 1));
   }
   lua_pushstring(L, mode_word(job->options->mode));
+  lua_createtable(L, 0, 2);
   lua_pushboolean(L, job->options->trace);
+  lua_setfield(L, -2, "trace");
+  lua_pushboolean(L, job->options->show_denied);
+  lua_setfield(L, -2, "show_denied");
   lua_call(L, 4, 1);
   return 1;
 }

@@ -14,7 +14,8 @@ using namespace ccsand;
 constexpr int kOwnFailure = 125;
 
 constexpr const char* kUsage =
-    "usage: ccsand [--trace] RECIPE [ARGUMENT...]      run a recipe: a Lua file, or one that ships\n"
+    "usage: ccsand [--trace] [--show-denied] RECIPE [ARGUMENT...]\n"
+    "                                                  run a recipe: a Lua file, or one that ships\n"
     "       ccsand run IMAGE [COMMAND...]              run a command in an image\n"
     "       ccsand plan RECIPE [ARGUMENT...]           print what would be done; needs no privileges\n"
     "       ccsand check RECIPE [ARGUMENT...]          load and validate a recipe\n"
@@ -98,12 +99,14 @@ int command(CommandLine& line, int argc, char** argv, int at) {
 int main(int argc, char** argv) {
   if (!open_standard_streams()) return kOwnFailure;
   static const option kOptions[] = {{"trace", no_argument, nullptr, 't'},
+                                    {"show-denied", no_argument, nullptr, 'd'},
                                     {"help", no_argument, nullptr, 'h'},
                                     {"version", no_argument, nullptr, 'V'},
                                     {nullptr, 0, nullptr, 0}};
   CommandLine line;
   for (int option = 0; (option = getopt_long(argc, argv, "+hV", kOptions, nullptr)) != -1;) {
     if (option == 't') line.options.trace = true;
+    else if (option == 'd') line.options.show_denied = true;
     else if (option == 'h') return std::fputs(kUsage, stdout) < 0 ? 1 : 0;
     else if (option == 'V') return std::puts("ccsand " CCSAND_VERSION) < 0 ? 1 : 0;
     else return usage_error("unknown option");

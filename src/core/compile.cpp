@@ -202,12 +202,21 @@ void drop_rights(PlanBuilder& b) {
   if (spec.no_new_privs) b.plan.container(SetNoNewPrivs{});
 }
 
+void load_filter(PlanBuilder& b) {
+  const ContainerSpec& spec = b.spec;
+  if (spec.filter.empty()) return;
+  b.plan.container(LoadFilter{spec.filter, 0, spec.filter_name, spec.filter_notifies});
+  if (!spec.filter_notifies) return;
+  b.plan.set_listener(b.plan.new_slot());
+  b.plan.host(TakeListener{b.plan.listener()});
+}
+
 void exec_command(PlanBuilder& b) {
   const ContainerSpec& spec = b.spec;
   b.plan.container(SetParentDeathSignal{SIGKILL, true});  // a change of credentials cleared it
   b.plan.container(CloseDescriptors{3, spec.kept_descriptors});
   b.plan.container(ResetSignals{});
-  if (!spec.filter.empty()) b.plan.container(LoadFilter{spec.filter, 0, spec.filter_name});
+  if (spec.no_new_privs) load_filter(b);
   Exec exec{spec.argv, spec.env, spec.path, spec.home_from_user, -1, b.init};
   if (b.init != kNoSlot) exec.argv.insert(exec.argv.begin(), "ccsand-init");
   b.plan.container(exec);
@@ -215,6 +224,9 @@ void exec_command(PlanBuilder& b) {
 
 void finish_command(PlanBuilder& b) {
   set_attributes(b);
+  // Without no_new_privs the kernel asks for CAP_SYS_ADMIN, which goes with the rights: the
+  // steps after it are under the filter, too.
+  if (!b.spec.no_new_privs) load_filter(b);
   drop_rights(b);
   if (b.spec.cwd != "/") b.plan.container(ChangeDirectory{{kNoSlot, b.spec.cwd}});
   exec_command(b);

@@ -60,6 +60,7 @@ struct ContainerSpec {
   bool no_new_privs = true;
   std::vector<sock_filter> filter;         // the seccomp program; policies come on top
   std::string filter_name;
+  bool filter_notifies = false;            // some calls are decided by the supervisor
 
   CgroupLimits limits;
   bool cgroup_wanted = false;              // a group even without limits: to freeze, to count

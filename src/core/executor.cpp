@@ -25,6 +25,7 @@
 #include "sys/kernel_abi.hpp"
 #include "sys/namespace.hpp"
 #include "sys/process.hpp"
+#include "sys/seccomp.hpp"
 
 namespace ccsand {
 
@@ -38,7 +39,7 @@ struct Block {
   std::uint32_t child_done;  // the same of the child
   std::uint32_t running;     // cleared by the kernel when a child that shares memory execs or ends
   std::uint32_t failed;      // 1 + the index of the child's failed step
-  int terminal;
+  int terminal, listener;
   Error error;
   std::int64_t trace_ns[kMostTraced];
 };
@@ -84,18 +85,22 @@ struct Launch {
   Context* context;                        // this side's
   std::vector<std::uint32_t> other_before; // by step: what the other side must have finished
   std::vector<bool> hands_over;            // by step: the other side's step comes next
+  std::size_t filtered_at;                 // the container's step from which on it may make no system call but exec
 };
 
 void prepare_order(Launch& launch) {
   const auto& steps = launch.plan.steps();
   launch.other_before.assign(steps.size(), 0);
   launch.hands_over.assign(steps.size(), false);
+  launch.filtered_at = steps.size();
+  for (std::size_t i = 0; i < steps.size(); ++i)
+    if (const auto* filter = std::get_if<LoadFilter>(&steps[i].operation); filter != nullptr && filter->notifies) launch.filtered_at = i;
   std::uint32_t last[2] = {0, 0};
   for (std::size_t i = launch.clone_at + 1; i < steps.size(); ++i) {
     auto side = static_cast<std::size_t>(steps[i].side == Side::container);
     launch.other_before[i] = last[1 - side];
     last[side] = static_cast<std::uint32_t>(i + 1);
-    launch.hands_over[i] = i + 1 == steps.size() || steps[i + 1].side != steps[i].side;
+    launch.hands_over[i] = i + 1 == steps.size() || steps[i + 1].side != steps[i].side || i + 1 == launch.filtered_at;
   }
 }
 
@@ -104,6 +109,15 @@ Result<void> run_step(Launch& launch, std::size_t index) {
   auto done = apply(launch.plan.steps()[index].operation, *launch.context);
   if (launch.trace && index < kMostTraced) launch.block->trace_ns[index] = now_ns() - start;
   return done;
+}
+
+// For the few microseconds until the other side has done its step.
+void relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
 }
 
 // ---- the container's side. From here to exec nothing allocates.
@@ -115,8 +129,10 @@ Result<void> run_step(Launch& launch, std::size_t index) {
   (void)apply(SetParentDeathSignal{SIGKILL, true}, *launch.context);  // done again, and checked, before exec
   for (std::size_t i = launch.clone_at + 1; i < steps.size(); ++i) {
     if (steps[i].side != Side::container) continue;
-    for (std::uint32_t seen = load(block.host_done); seen < launch.other_before[i]; seen = load(block.host_done))
-      (void)sys::futex_wait(&block.host_done, seen, -1);  // the host's death ends this process (pdeathsig)
+    for (std::uint32_t seen = load(block.host_done); seen < launch.other_before[i]; seen = load(block.host_done)) {
+      if (i > launch.filtered_at) relax();  // the filter may forbid waiting, or ask a supervisor that is not there yet
+      else (void)sys::futex_wait(&block.host_done, seen, -1);  // the host's death ends this process (pdeathsig)
+    }
     auto done = run_step(launch, i);
     if (!done) {
       block.error = done.error();
@@ -124,7 +140,7 @@ Result<void> run_step(Launch& launch, std::size_t index) {
       break;
     }
     store(block.child_done, static_cast<std::uint32_t>(i + 1));
-    if (launch.hands_over[i]) sys::futex_wake(&block.child_done);
+    if (launch.hands_over[i] && i < launch.filtered_at) sys::futex_wake(&block.child_done);
   }
   sys::futex_wake(&block.child_done);
   sys::exit_group(125);
@@ -146,6 +162,12 @@ bool await_child(Launch& launch, std::size_t index, int pidfd) {
     std::uint32_t seen = load(launch.block->child_done);
     if (seen >= launch.other_before[index]) return true;
     if (load(launch.block->failed) != 0) return false;
+    // Once it loads its filter it wakes nobody.
+    if (launch.other_before[index] == launch.filtered_at + 1 && seen >= launch.filtered_at) {
+      sys::yield();
+      if (has_ended(pidfd)) return false;
+      continue;
+    }
     if (!sys::futex_wait(&launch.block->child_done, seen, kLook) && has_ended(pidfd)) return false;
   }
 }
@@ -212,14 +234,35 @@ Result<sys::Child> clone_child(Launch& launch, const Clone& op, Context& child_c
   return child;
 }
 
-void await_exec(Launch& launch, const Clone& op, ExecSignal& signal, int pidfd) {
+// The one call that a child makes under its filter is its exec: it was decided by whoever
+// started the container, and its words are still in this process's memory.
+void let_exec_pass(int listener) {
+  auto notification = sys::receive_notification(listener);
+  if (!notification) return;
+  seccomp_notif_resp answer = {};
+  answer.id = notification->id;
+  bool is_exec = notification->data.nr == SYS_execve || notification->data.nr == SYS_execveat;
+  if (is_exec) answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+  else answer.error = -EPERM;
+  (void)sys::answer_notification(listener, answer);  // it may have been killed
+}
+
+void await_exec(Launch& launch, const Clone& op, ExecSignal& signal, int pidfd, int listener) {
+  constexpr std::int64_t kLook = 1'000'000;  // a futex and a descriptor are not awaited at once
   if (!op.copies_memory) {
-    while (load(launch.block->running) != 0) (void)sys::futex_wait(&launch.block->running, 1, -1);
+    while (load(launch.block->running) != 0) {
+      pollfd asks = {listener, POLLIN, 0};
+      if (auto ready = listener < 0 ? Result<int>(0) : sys::poll(&asks, 1, 0); ready && *ready > 0) let_exec_pass(listener);
+      else (void)sys::futex_wait(&launch.block->running, 1, listener < 0 ? -1 : kLook);
+    }
     return;
   }
   signal.write.close();
-  pollfd ends[2] = {{signal.read.get(), POLLIN, 0}, {pidfd, POLLIN, 0}};
-  for (auto ready = sys::poll(&ends[0], 2, -1); ready && *ready == 0; ready = sys::poll(&ends[0], 2, -1)) {
+  pollfd ends[3] = {{signal.read.get(), POLLIN, 0}, {pidfd, POLLIN, 0}, {listener, POLLIN, 0}};
+  for (;;) {
+    auto ready = sys::poll(&ends[0], 3, -1);
+    if (!ready || ends[0].revents != 0 || ends[1].revents != 0) return;
+    if (ends[2].revents != 0) let_exec_pass(listener);
   }
 }
 
@@ -272,6 +315,7 @@ Result<void> launch_child(Launch& launch, Launched& out) {
   child_context.child_terminal = &launch.block->terminal;
   child_context.supervisor_pidfd = arena.own_pidfd;
   launch.context->child_terminal = &launch.block->terminal;
+  child_context.child_listener = launch.context->child_listener = &launch.block->listener;
 
   bool suspend = !host_steps_follow(plan, launch.clone_at);
   ExecSignal signal;
@@ -294,7 +338,7 @@ Result<void> launch_child(Launch& launch, Launched& out) {
   launch.context->child_pidfd = pidfd;
 
   auto done = run_host_steps(launch, launch.clone_at + 1, plan.steps().size(), pidfd);
-  if (done && !suspend) await_exec(launch, op, signal, pidfd);
+  if (done && !suspend) await_exec(launch, op, signal, pidfd, plan.listener() == kNoSlot ? -1 : launch.context->fd(plan.listener()));
   if (done && (load(launch.block->failed) != 0 || !came_to_exec(launch))) done = child_error(launch, pidfd);
   if (!done) {
     end_child(pidfd);
@@ -311,12 +355,12 @@ Result<Launched> launch(const Plan& plan, const LaunchOptions& options) {
   CCSAND_TRY(make_arena());
   Block& block = *arena.block;
   block.host_done = block.child_done = block.running = block.failed = 0;
-  block.terminal = -1;
+  block.terminal = block.listener = -1;
   if (options.trace) std::memset(&block.trace_ns[0], 0, sizeof block.trace_ns);
 
   Launched launched;
   launched.context.fds.assign(static_cast<std::size_t>(plan.slots()), -1);
-  Launch state{plan, plan.clone_step(), options.trace, &block, &launched.context, {}, {}};
+  Launch state{plan, plan.clone_step(), options.trace, &block, &launched.context, {}, {}, 0};
   if (state.clone_at == plan.steps().size())
     return make_error(EINVAL, "plan", "", "has no clone step to start a process with");
   auto done = launch_child(state, launched);

@@ -20,7 +20,7 @@ using Operation =
                  ChangeOwner, ChangeMode, WriteFile, ChangeDirectory, ChangeRoot, Clone, Unshare, JoinNamespace,
                  JoinForChild, PrepareTimeNamespace, WriteIdMap, OpenNamespace, OpenNamespacePath, OpenProcessRoot, SetHostname, SetDomainname,
                  BringUpLoopback, LookUpUser, SetIdentity, SetCapabilities, SetSecurebits, SetNoNewPrivs, NewSessionKeyring,
-                 LoadFilter,
+                 LoadFilter, TakeListener,
                  SetResourceLimit, SetNice, SetScheduler, SetAffinity, SetIoPriority, SetOomScoreAdj, SetPersonality,
                  SetUmask, SetParentDeathSignal, SetDumpable, SetChildSubreaper, SetProcessName, StartSession,
                  ResetSignals, Redirect, CloseDescriptors, OpenTerminal, ReceiveTerminal, Exec, CreateCgroup,

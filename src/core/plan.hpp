@@ -24,10 +24,12 @@ class Plan {
   void container(Op operation) { steps_.push_back({Side::container, std::move(operation)}); }
   Slot new_slot() { return slots_++; }
   void set_terminal(Slot slot) { terminal_ = slot; }
+  void set_listener(Slot slot) { listener_ = slot; }
 
   [[nodiscard]] const std::vector<Step>& steps() const { return steps_; }
   [[nodiscard]] int slots() const { return slots_; }
   [[nodiscard]] Slot terminal() const { return terminal_; }      // where the pty's master will be
+  [[nodiscard]] Slot listener() const { return listener_; }      // where the filter's listener will be
   [[nodiscard]] std::size_t clone_step() const;  // steps().size() where there is none
 
   // One line a step: " 9 container  mount proc on '/proc'".
@@ -37,7 +39,7 @@ class Plan {
  private:
   std::vector<Step> steps_;
   int slots_ = 0;
-  Slot terminal_ = kNoSlot;
+  Slot terminal_ = kNoSlot, listener_ = kNoSlot;
 };
 
 }  // namespace ccsand

@@ -17,6 +17,7 @@
 #include "sys/file.hpp"
 #include "sys/kernel_abi.hpp"
 #include "sys/process.hpp"
+#include "sys/seccomp.hpp"
 
 namespace ccsand {
 
@@ -68,6 +69,7 @@ Result<void> Running::begin() {
   if (!launched) return launched.error();
   launched_ = std::move(*launched);
   all_running.push_back(this);
+  if (plan_.listener() != kNoSlot) listener_ = launched_.context.take(plan_.listener());
   if (plan_.terminal() != kNoSlot) relay_ = CCSAND_TRY(TerminalRelay::create(launched_.context.take(plan_.terminal())));
   return {};
 }
@@ -80,6 +82,7 @@ Result<std::unique_ptr<Running>> Running::start(const ContainerSpec& spec, const
   // Without a pid namespace of its own, only a cgroup finds all of its processes.
   running->own_pid_namespace_ = wired.pid.kind == NamespaceChoice::fresh;
   if (!running->own_pid_namespace_) wired.cgroup_wanted = true;
+  running->filtered_ = !wired.filter.empty();
   running->plan_ = compile(wired);
   CCSAND_TRY(running->begin());
   return running;
@@ -92,6 +95,7 @@ Result<std::unique_ptr<Running>> Running::exec(Running& target, const ContainerS
   CCSAND_TRY(running->open_streams(wired));
   running->own_pid_namespace_ = false;  // it is no pid 1: signals reach it as they are
   running->is_guest_ = true;
+  running->filtered_ = !wired.filter.empty();
   running->plan_ = compile_exec(wired, target.pid(), target.pidfd(), target.cgroup());
   CCSAND_TRY(running->begin());
   return running;
@@ -150,8 +154,20 @@ void Running::pass_on(int signal) {
   (void)sys::pidfd_send_signal(launched_.pidfd.get(), signal);  // it may have ended just now
 }
 
+void Running::take_notification() {
+  auto call = sys::receive_notification(listener_.get());
+  if (call && options_.supervisor) return options_.supervisor->decide(listener_.get(), *call);
+  if (!call && call.error().code == EAGAIN) return;
+  listener_.close();  // nobody is under the filter any more; or it cannot be heard, and calls answer ENOSYS
+}
+
+namespace {
+constexpr std::size_t kListenerPoll = 7, kOwnPolls = 8;  // of each container, by pump()
+}
+
 Result<void> Running::pump(std::int64_t deadline_ns, Running& target) {
   std::vector<pollfd> polls;
+  std::vector<std::size_t> counts;  // by container that runs: where its polls end
   std::int64_t next = deadline_ns;
   auto earliest = [&next](std::int64_t time) { next = next < 0 ? time : std::min(next, time); };
   for (Running* one : all_running) {
@@ -164,6 +180,12 @@ Result<void> Running::pump(std::int64_t deadline_ns, Running& target) {
     pollfd terminal[3] = {{-1, 0, 0}, {-1, 0, 0}, {-1, 0, 0}};
     if (one->relay_) one->relay_->add_polls(terminal);
     polls.insert(polls.end(), &terminal[0], &terminal[3]);
+    polls.push_back({one->listener_.get(), POLLIN, 0});
+    if (CallSupervisor* supervisor = one->options_.supervisor.get()) {
+      supervisor->add_polls(polls);
+      if (std::int64_t time = supervisor->deadline_ns(); time >= 0) earliest(time);
+    }
+    counts.push_back(polls.size());
   }
   SignalWatch* watch = SignalWatch::current();
   polls.push_back({watch != nullptr ? watch->fd() : -1, POLLIN, 0});
@@ -184,16 +206,24 @@ Result<void> Running::pump(std::int64_t deadline_ns, Running& target) {
   if (watch != nullptr && polls.back().revents != 0)
     for (int signal = watch->next(); signal != 0; signal = watch->next()) target.pass_on(signal);
   std::vector<Running*> present = all_running;
-  std::size_t at = 0;
+  std::size_t at = 0, index = 0;
   for (Running* one : present) {
     if (one->ended_) continue;
     const pollfd* own = &polls[at];
-    at += 7;
+    std::size_t count = counts[index++] - at;
+    at += count;
     for (int i = 0; i < 2; ++i)
       if (own[1 + i].revents != 0) one->read_output(one->outputs_[i]);
     if (own[3].revents != 0) one->write_input();
     if (one->relay_) one->relay_->handle({own[4], own[5], own[6]});
-    if (own[0].revents != 0) {
+    // A handler may wait for other containers, which pumps: it must not be entered twice.
+    if (!one->deciding_ && !one->ended_) {
+      one->deciding_ = true;
+      if (one->options_.supervisor) one->options_.supervisor->attend({own + kOwnPolls, count - kOwnPolls});
+      if (own[kListenerPoll].revents != 0) one->take_notification();
+      one->deciding_ = false;
+    }
+    if (own[0].revents != 0 && !one->ended_) {
       one->collect();
       continue;
     }
@@ -246,10 +276,14 @@ void Running::finish() {
     (void)context.cgroup->remove();  // what cannot be removed now is swept by the next start
     context.cgroup.reset();
   }
+  bool denied = result_.signal == SIGSYS || (result_.signal == SIGKILL && options_.supervisor && options_.supervisor->has_killed());
+  if (filtered_ && denied) result_.reason = "denied";
   if (timed_out_) result_.reason = "timeout";
   for (Output& output : outputs_)
     if (output.fd.open()) read_output(output), output.fd.close();
   input_.close();
+  if (options_.supervisor) options_.supervisor->end();
+  listener_.close();
   if (relay_) relay_->drain();
   relay_.reset();
   context.close_all();

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/seccomp/supervisor.hpp"
 #include "core/cgroup.hpp"
 #include "core/container_spec.hpp"
 #include "core/executor.hpp"
@@ -23,12 +24,13 @@ struct RunOptions {
   std::string stdin_file, stdout_file;      // opened by the host; the second is emptied or made (0600)
   bool foreground = false;                  // signals that ccsand gets are passed on to it
   bool trace = false;
+  std::shared_ptr<CallSupervisor> supervisor;  // of a filter that notifies
 };
 
 struct RunResult {
   int status = 0;                  // 0 to 255, or 128 + signal
   int signal = 0;
-  const char* reason = "exited";   // exited, signalled, timeout, oom
+  const char* reason = "exited";   // exited, signalled, timeout, oom, denied
   std::string out, err;
   bool out_cut = false, err_cut = false;  // beyond output_limit
   std::int64_t wall_ns = 0, user_us = 0, system_us = 0;
@@ -77,6 +79,7 @@ class Running {
   void read_output(Output& output);
   void write_input();
   void pass_on(int signal);
+  void take_notification();
   void collect();
   void finish();
   void leave_loop();
@@ -88,12 +91,15 @@ class Running {
   std::vector<Fd> child_ends_;   // closed when the child has them
   Output outputs_[2];
   Fd input_;
+  Fd listener_;                  // of the filter; the supervisor answers on it
   std::size_t input_sent_ = 0;
   std::unique_ptr<TerminalRelay> relay_;
   std::int64_t started_ns_ = 0;
   bool ended_ = false;
   bool timed_out_ = false;
   bool own_pid_namespace_ = true;
+  bool filtered_ = false;        // a filter decides its system calls
+  bool deciding_ = false;        // its supervisor is at work
   bool is_guest_ = false;        // a further command in another's container
   int asked_signal_ = 0;         // a signal that pid 1 would have ignored: it was killed for it
 };

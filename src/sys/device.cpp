@@ -3,7 +3,6 @@
 
 #include <asm/ioctls.h>
 #include <fcntl.h>
-#include <linux/seccomp.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -56,13 +55,6 @@ Result<void> bring_loopback_up() {
   request.ifr_flags = IFF_UP | IFF_RUNNING;
   long result = call(SYS_ioctl, owner.get(), SIOCSIFFLAGS, &request);
   if (result < 0) return failure(result, "ioctl SIOCSIFFLAGS", {"lo"});
-  return {};
-}
-
-Result<void> load_filter(const sock_filter* program, std::size_t length, unsigned flags) {
-  sock_fprog wire = {static_cast<unsigned short>(length), const_cast<sock_filter*>(program)};
-  long result = call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &wire);
-  if (result < 0) return failure(result, "seccomp", {"SECCOMP_SET_MODE_FILTER"});
   return {};
 }
 

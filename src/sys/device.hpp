@@ -2,7 +2,6 @@
 // kernel is asked for. No policy.
 #pragma once
 
-#include <linux/filter.h>
 #include <poll.h>
 #include <termios.h>
 
@@ -25,8 +24,6 @@ Result<WindowSize> get_window_size(int terminal);
 bool is_terminal(int fd);
 
 Result<void> bring_loopback_up();                                // SIOCSIFFLAGS on "lo"
-
-Result<void> load_filter(const sock_filter* program, std::size_t length, unsigned flags);  // seccomp(2)
 
 // poll(2) in milliseconds, -1 for no limit; how many are ready, 0 after the time.
 // A signal ends it like the time does. `mask` is in force while it waits: ppoll(2).

@@ -37,6 +37,7 @@ Result<cpu_set_t> sched_getaffinity(pid_t pid);
 Result<void> ioprio_set(int which, int who, int ioprio);
 Result<void> personality(unsigned long persona);
 Result<void> setsid();
+void yield();  // sched_yield(2)
 Result<void> kill(pid_t pid, int signal);
 
 // The standard signals back to their default action, and none blocked: what exec'd

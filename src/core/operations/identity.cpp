@@ -10,8 +10,9 @@
 #include "core/operations/describe.hpp"
 #include "core/passwd.hpp"
 #include "sys/credentials.hpp"
-#include "sys/device.hpp"
+#include "sys/kernel_abi.hpp"
 #include "sys/process.hpp"
+#include "sys/seccomp.hpp"
 
 namespace ccsand {
 
@@ -89,8 +90,16 @@ Result<void> apply(const NewSessionKeyring&, Context&) {
   if (!done && done.error().code == ENOSYS) return {};  // a kernel without keyrings has none to share
   return done;
 }
-Result<void> apply(const LoadFilter& op, Context&) {
-  return sys::load_filter(op.program.data(), op.program.size(), op.flags);
+Result<void> apply(const LoadFilter& op, Context& context) {
+  // A signal must not end a call that the supervisor has begun to perform.
+  unsigned long flags = op.notifies ? SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV : 0;
+  int listener = CCSAND_TRY(sys::load_filter(op.program.data(), op.program.size(), op.flags | flags));
+  if (op.notifies) *context.child_listener = listener;
+  return {};
+}
+Result<void> apply(const TakeListener& op, Context& context) {
+  context.put(op.slot, CCSAND_TRY(sys::pidfd_getfd(context.child_pidfd, *context.child_listener)));
+  return {};
 }
 
 std::string describe(const LookUpUser& op) {
@@ -132,7 +141,8 @@ std::string describe(const SetNoNewPrivs&) { return "no_new_privs"; }
 std::string describe(const NewSessionKeyring&) { return "new session keyring"; }
 std::string describe(const LoadFilter& op) {
   return "load seccomp filter " + quoted(op.name) + " of " + number(static_cast<long long>(op.program.size())) +
-         " instructions";
+         " instructions" + (op.notifies ? " that notifies the supervisor" : "");
 }
+std::string describe(const TakeListener&) { return "take the listener of the filter"; }
 
 }  // namespace ccsand

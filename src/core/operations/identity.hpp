@@ -45,6 +45,11 @@ struct LoadFilter {
   std::vector<sock_filter> program;
   unsigned flags = 0;
   std::string name;
+  bool notifies = false;  // TakeListener is the host's next step
+};
+// Takes the listener of the child's LoadFilter (seccomp_unotify(2)) out of the child.
+struct TakeListener {
+  Slot slot = kNoSlot;
 };
 
 Result<void> apply(const LookUpUser& op, Context& context);
@@ -54,6 +59,7 @@ Result<void> apply(const SetSecurebits& op, Context& context);
 Result<void> apply(const SetNoNewPrivs& op, Context& context);
 Result<void> apply(const NewSessionKeyring& op, Context& context);
 Result<void> apply(const LoadFilter& op, Context& context);
+Result<void> apply(const TakeListener& op, Context& context);
 
 std::string describe(const LookUpUser& op);
 std::string describe(const SetIdentity& op);
@@ -62,5 +68,6 @@ std::string describe(const SetSecurebits& op);
 std::string describe(const SetNoNewPrivs& op);
 std::string describe(const NewSessionKeyring& op);
 std::string describe(const LoadFilter& op);
+std::string describe(const TakeListener& op);
 
 }  // namespace ccsand

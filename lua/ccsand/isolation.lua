@@ -1,0 +1,188 @@
+-- The keys of a container that are policies: what its filter is, and which calls Lua
+-- decides. Turns them into a compiled filter and a function for core.start.
+local core = require "ccsand.core"
+
+local isolation = {}
+
+local function fail(message, hint) error(core.error(message, hint)) end
+
+-- The policy that `seccomp` means; nil for none.
+local function policy_of(spec)
+  local value = spec.seccomp
+  if value == nil then value = "default" end
+  if value == false or value == "none" then return nil end
+  local seccomp = require "ccsand.seccomp"
+  if value == "default" then return seccomp.default { capabilities = spec.capabilities } end
+  if type(value) == "string" then return seccomp.named(value) end
+  if seccomp.is(value) then return value end
+  if type(value) ~= "table" then fail("container.seccomp: must be a policy, a table, or the name of a policy, got " .. type(value)) end
+  if value.from == nil and value.default == nil then
+    -- A table alone is a change of the default profile.
+    local copy = {}
+    for k, v in pairs(value) do copy[k] = v end
+    copy.from = seccomp.default { capabilities = spec.capabilities }
+    value = copy
+  end
+  return seccomp.policy(value)
+end
+
+local function require_function(value, key)
+  if type(value) ~= "function" then fail(("container.%s: must be a function, got %s"):format(key, type(value))) end
+  return value
+end
+
+-- { openat = function(call) ... end, ... }
+local function add_notify(handlers, list)
+  if list == nil then return end
+  if type(list) ~= "table" then fail("container.notify: must be a table of functions by system call, got " .. type(list)) end
+  for name, handler in pairs(list) do
+    if type(name) ~= "string" then fail "container.notify: names system calls, { openat = function(call) ... end }" end
+    handlers[name] = require_function(handler, "notify." .. name)
+  end
+end
+
+-- A handler for several calls; one that the recipe names itself comes first.
+local function add_group(handlers, names, handler)
+  for _, name in ipairs(names) do
+    if handlers[name] == nil then handlers[name] = handler end
+  end
+end
+
+-- connect = { "10.0.0.0/8:443", "unix:/run/x.sock" } or a function. What is sent without a
+-- connection would go past it: sending to an address is denied.
+local function add_connect(handlers, rule)
+  if rule == nil then return end
+  local address = require "ccsand.address"
+  local decide = rule
+  if type(rule) == "table" then
+    local rules = {}
+    for i, text in ipairs(rule) do rules[i] = address.parse(text) end
+    decide = function(call)
+      local target = call.args.addr
+      if not target then return "EFAULT" end
+      if target.family == "AF_UNSPEC" then return call:perform() end -- takes a connection back
+      for _, one in ipairs(rules) do
+        if address.matches(one, target) then return call:perform() end
+      end
+      return "ECONNREFUSED"
+    end
+  end
+  require_function(decide, "connect")
+  add_group(handlers, { "connect" }, decide)
+end
+
+local opening = { "open", "openat", "openat2", "creat" }
+-- files = function(call): every open is asked for, and performed where it says true.
+local function add_files(handlers, decide)
+  if decide == nil then return end
+  add_group(handlers, opening, require_function(decide, "files"))
+end
+-- exec = function(call): what it denies is not executed. See docs/policies.md on what it cannot promise.
+local function add_exec(handlers, decide)
+  if decide == nil then return end
+  require_function(decide, "exec")
+  add_group(handlers, { "execve", "execveat" }, function(call)
+    local answer = decide(call)
+    if answer == true then return call:continue { racy = true } end
+    return answer
+  end)
+end
+
+-- What is denied where `connect` is a list: datagrams with an address of their own.
+local function without_sending_to(policy)
+  return policy:errno("EPERM", { sendto = "dest_addr != 0" }):deny("sendmsg", "sendmmsg")
+end
+
+-- ---- denials
+
+-- The smallest change of a policy that would allow the call.
+local function smallest_change(policy, call)
+  local seccomp, notify = require "ccsand.seccomp", require "ccsand.notify"
+  local rules = seccomp.effective(policy)[call.name] or {}
+  local named = {}
+  for _, parameter in ipairs(notify.parameters(call.name)) do
+    for _, statement in ipairs(rules) do
+      if statement.when and (" " .. statement.when .. " "):find("[^%w_]" .. parameter.name .. "[^%w_]") and parameter.type ~= "path" then
+        named[#named + 1] = ("%s == %s"):format(parameter.name,
+          parameter.constants and notify.flags_text(call.args[parameter.name] % 4294967296, parameter.constants):gsub("|", " | ")
+          or tostring(call.args[parameter.name]))
+        break
+      end
+    end
+  end
+  if #named == 0 then return ("allow = { %q }"):format(call.name) end
+  return ("allow = { %s = %q }"):format(call.name, table.concat(named, " and "))
+end
+
+local function denial(policy, call, raw, action)
+  local explained = policy:explain(call.name, unpack(raw, 1, 6))
+  local comm = ""
+  local file = io.open("/proc/" .. call.pid .. "/comm")
+  if file then
+    comm = file:read("*l") or ""
+    file:close()
+  end
+  local info = { call = call.name, text = call:text(), action = action, where = explained.where, rule = explained.text,
+                 pid = call.pid, command = comm, change = smallest_change(policy, call) }
+  return setmetatable(info, { __tostring = function(self)
+    return ("denied: %s[%d]: %s: %s, by %s; to allow it: %s"):format(self.command, self.pid, self.text, self.action, self.where, self.change)
+  end })
+end
+
+-- Every call that the policy denies is handed over, told, and answered as the policy says.
+local function watched(policy, on_denied)
+  local actions = require "ccsand.seccomp.actions"
+  local filter = require "ccsand.filter"
+  local program = policy:bpf()
+  return policy:watching(), function(call, raw)
+    local number = filter.simulate(program, call.architecture, call.name, unpack(raw, 1, 6))
+    local action = actions.word(number)
+    if not actions.denies(number) then return call:continue { racy = true } end
+    on_denied(denial(policy, call, raw, action))
+    if action:find "^errno" then return call:deny(action:match "^errno (%S+)") end
+    return call:kill()
+  end
+end
+
+-- ---- all of them
+
+local own_keys = { "notify", "connect", "files", "exec", "on_denied" }
+
+--- Replaces the policy keys of `spec`, a copy, by what C++ reads. Answers the function that
+--- decides calls, or nil.
+function isolation.apply(spec, options)
+  local given = {}
+  for _, key in ipairs(own_keys) do given[key], spec[key] = spec[key], nil end
+  if type(spec.seccomp) == "table" and rawget(spec.seccomp, "bpf") ~= nil then return nil end
+  local handlers = {}
+  add_notify(handlers, given.notify)
+  add_connect(handlers, given.connect)
+  add_files(handlers, given.files)
+  add_exec(handlers, given.exec)
+  local on_denied = given.on_denied
+  if on_denied ~= nil then require_function(on_denied, "on_denied") end
+  if options and options.show_denied then
+    local own = on_denied
+    on_denied = function(info)
+      io.stderr:write("ccsand: " .. tostring(info) .. "\n")
+      if own then own(info) end
+    end
+  end
+  local policy = policy_of(spec)
+  if not policy then
+    if next(handlers) == nil and not on_denied then
+      spec.seccomp = nil
+      return nil
+    end
+    policy = require("ccsand.seccomp").policy { name = "none", default = "allow" }
+  end
+  if type(given.connect) == "table" then policy = without_sending_to(policy) end
+  local otherwise
+  if on_denied then policy, otherwise = watched(policy, on_denied) end
+  for name in pairs(handlers) do policy = policy:notify(name) end
+  spec.seccomp = { bpf = policy:bpf(), name = policy:name(), notifies = policy:notifies() }
+  if not policy:notifies() then return nil end
+  return require("ccsand.notify").dispatcher(handlers, otherwise)
+end
+
+return isolation

@@ -1,0 +1,376 @@
+// The bridge between a filter's notifications and Lua. What the calls mean is decided in
+// lua/ccsand/notify.lua; here are their memory, their answers and what is done for them.
+#include "bindings/call_supervisor.hpp"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+
+#include "bindings/binding.hpp"
+#include "bindings/descriptor.hpp"
+#include "bindings/table.hpp"
+#include "core/running.hpp"
+#include "core/seccomp/constants.hpp"
+#include "core/seccomp/performance.hpp"
+#include "core/seccomp/system_calls.hpp"
+#include "sys/file.hpp"
+#include "sys/process.hpp"
+#include "sys/seccomp.hpp"
+
+namespace ccsand {
+
+namespace {
+constexpr const char* kCallType = "ccsand.call";
+constexpr std::size_t kLongestString = 64 * 1024, kMostBytes = 1 << 20;
+
+// A call that waits. Lua and the supervisor hold it together.
+struct Call {
+  int listener = -1;
+  seccomp_notif notification = {};
+  bool answered = false, deferred = false;
+  std::unique_ptr<Performance> performance;
+};
+using SharedCall = std::shared_ptr<Call>;
+
+struct Timer {
+  std::int64_t due_ns;
+  int function;  // a reference of Lua's registry
+};
+
+void answer(Call& call, int error, std::int64_t value, std::uint32_t flags = 0) {
+  if (call.answered) return;
+  call.answered = true;
+  seccomp_notif_resp response = {};
+  response.id = call.notification.id;
+  response.error = -error;
+  response.val = value;
+  response.flags = flags;
+  (void)sys::answer_notification(call.listener, response);  // its process may have been killed
+}
+void answer_descriptor(Call& call, int fd, bool close_on_exec) {
+  auto given = sys::answer_with_descriptor(call.listener, call.notification.id, fd, close_on_exec);
+  if (!given) return answer(call, given.error().code, 0);  // EMFILE: its table is full
+  call.answered = true;
+}
+
+class LuaCallSupervisor final : public CallSupervisor {
+ public:
+  LuaCallSupervisor(lua_State* L, int index) {
+    // A stack of its own: the one that started the container may have ended.
+    state_ = lua_newthread(L);
+    thread_ = luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_pushvalue(L, index);
+    function_ = luaL_ref(L, LUA_REGISTRYINDEX);
+  }
+  ~LuaCallSupervisor() override { calls_.clear(); }  // the state may be closing: references are its own
+
+  void decide(int listener, const seccomp_notif& notification) override;
+  void add_polls(std::vector<pollfd>& polls) const override {
+    for (const SharedCall& call : calls_)
+      if (call->performance) polls.push_back({call->performance->pidfd(), POLLIN, 0});
+  }
+  [[nodiscard]] std::int64_t deadline_ns() const override {
+    std::int64_t next = -1;
+    for (const Timer& timer : timers_)
+      if (next < 0 || timer.due_ns < next) next = timer.due_ns;
+    return next;
+  }
+  void attend(std::span<const pollfd> polls) override;
+  void end() override {
+    for (const SharedCall& call : calls_) {
+      call->answered = true;  // for those that Lua still holds
+      call->performance.reset();
+    }
+    calls_.clear();
+    for (const Timer& timer : timers_) luaL_unref(state_, LUA_REGISTRYINDEX, timer.function);
+    timers_.clear();
+  }
+  [[nodiscard]] bool has_killed() const override { return killed_; }
+  void note_killed() { killed_ = true; }
+  void add_timer(std::int64_t due_ns, int function) { timers_.push_back({due_ns, function}); }
+
+ private:
+  // Calls what is on the stack with its arguments; a failure is told.
+  bool call_lua(int arguments) {
+    if (lua_pcall(state_, arguments, 0, 0) == 0) return true;
+    lua_getglobal(state_, "tostring");
+    lua_insert(state_, -2);
+    const char* text = lua_pcall(state_, 1, 1, 0) == 0 && lua_isstring(state_, -1) ? lua_tostring(state_, -1) : "?";
+    (void)std::fprintf(stderr, "ccsand: a function that decides calls failed, the call is denied: %s\n", text);
+    lua_settop(state_, 0);
+    return false;
+  }
+  void forget_answered() {
+    calls_.erase(std::remove_if(calls_.begin(), calls_.end(), [](const SharedCall& call) { return call->answered; }), calls_.end());
+  }
+
+  lua_State* state_;
+  int thread_, function_;
+  std::vector<SharedCall> calls_;  // without an answer yet
+  std::vector<Timer> timers_;
+  bool killed_ = false;
+};
+
+// What Lua holds.
+struct CallHandle {
+  SharedCall call;
+  LuaCallSupervisor* supervisor;  // alive as long as the call waits
+};
+
+void LuaCallSupervisor::decide(int listener, const seccomp_notif& notification) {
+  auto call = std::make_shared<Call>();
+  call->listener = listener;
+  call->notification = notification;
+  calls_.push_back(call);
+  lua_State* L = state_;
+  const Architecture* architecture = nullptr;
+  for (const Architecture& one : architectures())
+    if (one.audit == notification.data.arch) architecture = &one;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, function_);
+  new (lua_newuserdata(L, sizeof(CallHandle))) CallHandle{call, this};
+  luaL_getmetatable(L, kCallType);
+  lua_setmetatable(L, -2);
+  auto name = architecture != nullptr ? system_call_name(*architecture, notification.data.nr) : std::nullopt;
+  push_text(L, name ? *name : std::to_string(notification.data.nr));
+  lua_pushinteger(L, static_cast<lua_Integer>(notification.pid));
+  lua_createtable(L, 6, 0);
+  for (int i = 0; i < 6; ++i) {
+    lua_pushnumber(L, static_cast<double>(static_cast<std::int64_t>(notification.data.args[i])));
+    lua_rawseti(L, -2, i + 1);
+  }
+  push_text(L, architecture != nullptr ? architecture->name : "?");
+  bool good = call_lua(5);
+  if (!good || (!call->performance && !call->deferred)) answer(*call, EPERM, 0);  // no effect on one that has an answer
+  forget_answered();
+}
+
+void LuaCallSupervisor::attend(std::span<const pollfd> polls) {
+  std::size_t at = 0;
+  std::vector<SharedCall> present = calls_;
+  for (const SharedCall& call : present) {
+    if (!call->performance || at >= polls.size()) continue;
+    if (polls[at++].revents != 0) (void)call->performance->attend();  // it calls back
+  }
+  for (std::size_t i = 0; i < timers_.size();) {
+    if (timers_[i].due_ns > monotonic_ns()) {
+      ++i;
+      continue;
+    }
+    int function = timers_[i].function;
+    timers_.erase(timers_.begin() + static_cast<std::ptrdiff_t>(i));
+    lua_rawgeti(state_, LUA_REGISTRYINDEX, function);
+    luaL_unref(state_, LUA_REGISTRYINDEX, function);
+    (void)call_lua(0);  // the Lua side denies a call whose handler failed
+  }
+  forget_answered();
+}
+
+// ---- methods
+
+Result<CallHandle*> handle_argument(lua_State* L, const char* method) {
+  auto* handle = static_cast<CallHandle*>(userdata_of(L, 1, kCallType));
+  if (handle == nullptr) return make_error(EINVAL, method, "", "is a method of calls: call:" + std::string(method) + "(...)");
+  return handle;
+}
+Result<CallHandle*> open_argument(lua_State* L, const char* method) {
+  CallHandle* handle = CCSAND_TRY(handle_argument(L, method));
+  if (handle->call->answered || handle->call->performance) return make_error(EALREADY, method, "", "the call has its answer");
+  return handle;
+}
+Result<double> number_argument(lua_State* L, int index, const char* method) {
+  if (lua_type(L, index) != LUA_TNUMBER) return make_error(EINVAL, method, "", "takes a number");
+  return lua_tonumber(L, index);
+}
+Result<std::uint64_t> address_argument(lua_State* L, int index, const char* method) {
+  return static_cast<std::uint64_t>(static_cast<std::int64_t>(CCSAND_TRY(number_argument(L, index, method))));
+}
+
+Result<int> push_memory(lua_State* L, CallHandle* handle, Result<std::string> bytes) {
+  // It counts only if it was still this call's process when it was read.
+  if (bytes && !sys::notification_is_valid(handle->call->listener, handle->call->notification.id)) bytes = make_error(ESRCH, "read", "", "");
+  if (bytes) return push_text(L, *bytes), 1;
+  lua_pushnil(L);
+  push_text(L, error_name(bytes.error().code));
+  return 2;
+}
+// string(address, limit), bytes(address, size): nil and the errno's name where they cannot be read
+Result<int> string_body(lua_State* L) {
+  CallHandle* handle = CCSAND_TRY(handle_argument(L, "string"));
+  auto limit = CCSAND_TRY(integer_argument(L, 3, "string", 1, kLongestString));
+  std::uint64_t address = CCSAND_TRY(address_argument(L, 2, "string"));
+  return push_memory(L, handle, read_string(static_cast<pid_t>(handle->call->notification.pid), address, static_cast<std::size_t>(limit)));
+}
+Result<int> bytes_body(lua_State* L) {
+  CallHandle* handle = CCSAND_TRY(handle_argument(L, "bytes"));
+  auto size = CCSAND_TRY(integer_argument(L, 3, "bytes", 0, kMostBytes));
+  std::uint64_t address = CCSAND_TRY(address_argument(L, 2, "bytes"));
+  return push_memory(L, handle, read_bytes(static_cast<pid_t>(handle->call->notification.pid), address, static_cast<std::size_t>(size)));
+}
+Result<int> valid_body(lua_State* L) {
+  CallHandle* handle = CCSAND_TRY(handle_argument(L, "valid"));
+  lua_pushboolean(L, !handle->call->answered && sys::notification_is_valid(handle->call->listener, handle->call->notification.id));
+  return 1;
+}
+
+// errno("EPERM" or number)
+Result<int> errno_body(lua_State* L) {
+  CallHandle* handle = CCSAND_TRY(open_argument(L, "errno"));
+  std::int64_t number = 0;
+  if (lua_type(L, 2) == LUA_TSTRING) {
+    auto constant = kernel_constant(lua_tostring(L, 2));
+    if (!constant || *constant == 0 || *constant > 4095) return make_error(EINVAL, "errno", lua_tostring(L, 2), "is no error number, such as \"EPERM\"");
+    number = static_cast<std::int64_t>(*constant);
+  } else {
+    number = CCSAND_TRY(integer_argument(L, 2, "errno", 1, 4095));
+  }
+  answer(*handle->call, static_cast<int>(number), 0);
+  return 0;
+}
+Result<int> value_body(lua_State* L) {
+  CallHandle* handle = CCSAND_TRY(open_argument(L, "value"));
+  answer(*handle->call, 0, static_cast<std::int64_t>(CCSAND_TRY(number_argument(L, 2, "value"))));
+  return 0;
+}
+Result<int> continue_body(lua_State* L) {
+  CallHandle* handle = CCSAND_TRY(open_argument(L, "continue"));
+  answer(*handle->call, 0, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
+  return 0;
+}
+// inject(descriptor, close_on_exec): the call returns the number of a copy
+Result<int> inject_body(lua_State* L) {
+  CallHandle* handle = CCSAND_TRY(open_argument(L, "inject"));
+  int fd = CCSAND_TRY(descriptor_argument(L, 2, "inject"));
+  answer_descriptor(*handle->call, fd, lua_toboolean(L, 3) != 0);
+  return 0;
+}
+// later(seconds, function): the answer comes from the function, or after it
+Result<int> later_body(lua_State* L) {
+  CallHandle* handle = CCSAND_TRY(open_argument(L, "later"));
+  double seconds = CCSAND_TRY(number_argument(L, 2, "later"));
+  if (!(seconds >= 0 && seconds <= 86400)) return make_error(EINVAL, "later", "seconds", "must be 0 to 86400");
+  if (lua_type(L, 3) != LUA_TFUNCTION) return make_error(EINVAL, "later", "", "takes a function");
+  lua_pushvalue(L, 3);
+  handle->call->deferred = true;
+  handle->supervisor->add_timer(monotonic_ns() + static_cast<std::int64_t>(seconds * 1e9), luaL_ref(L, LUA_REGISTRYINDEX));
+  return 0;
+}
+// kill(): its process, before the call is made
+Result<int> kill_body(lua_State* L) {
+  CallHandle* handle = CCSAND_TRY(open_argument(L, "kill"));
+  const Call& call = *handle->call;
+  auto caller = examine_caller(static_cast<pid_t>(call.notification.pid));
+  auto process = caller ? sys::pidfd_open(caller->process) : Result<Fd>(caller.error());
+  if (process && sys::notification_is_valid(call.listener, call.notification.id)) {
+    handle->supervisor->note_killed();
+    (void)sys::pidfd_send_signal(process->get(), SIGKILL);  // it may have been killed already
+  }
+  answer(*handle->call, EPERM, 0);
+  return 0;
+}
+// who(): its ids as ccsand sees them, its pid as the container does
+Result<int> who_body(lua_State* L) {
+  CallHandle* handle = CCSAND_TRY(handle_argument(L, "who"));
+  auto caller = examine_caller(static_cast<pid_t>(handle->call->notification.pid));
+  if (!caller || !sys::notification_is_valid(handle->call->listener, handle->call->notification.id)) return 0;
+  lua_createtable(L, 0, 4);
+  auto set = [L](const char* key, std::uint32_t value) {
+    lua_pushnumber(L, value);
+    lua_setfield(L, -2, key);
+  };
+  set("uid", caller->fsuid);
+  set("gid", caller->fsgid);
+  set("pid", static_cast<std::uint32_t>(caller->inner_process));
+  set("host_pid", static_cast<std::uint32_t>(caller->process));
+  return 1;
+}
+
+constexpr Name kDeeds[] = {{"open", Deed::open}, {"connect", Deed::connect}, {"bind", Deed::bind},
+                           {"make_node", Deed::make_node}, {"mount", Deed::mount}};
+
+Result<std::uint64_t> number_key(Table& table, const char* key) {
+  std::int64_t number = 0;
+  CCSAND_TRY(table.integer(key, number, INT32_MIN, std::int64_t{1} << 40));
+  return static_cast<std::uint64_t>(number);
+}
+
+Result<Deed> read_deed(Table& table, const Caller& caller) {
+  Deed deed;
+  std::uint64_t kind = Deed::open;
+  CCSAND_TRY(table.word("kind", kDeeds, kind));
+  deed.kind = static_cast<Deed::Kind>(kind);
+  CCSAND_TRY(table.text("path", deed.path));
+  CCSAND_TRY(table.text("address", deed.address));
+  CCSAND_TRY(table.text("source", deed.source));
+  CCSAND_TRY(table.text("type", deed.type));
+  CCSAND_TRY(table.text("data", deed.data));
+  CCSAND_TRY(table.boolean("privileged", deed.privileged));
+  deed.flags = CCSAND_TRY(number_key(table, "flags"));
+  deed.mode = CCSAND_TRY(number_key(table, "mode"));
+  deed.resolve = CCSAND_TRY(number_key(table, "resolve"));
+  deed.device = CCSAND_TRY(number_key(table, "device"));
+  std::int64_t object = -1, directory = AT_FDCWD;
+  CCSAND_TRY(table.integer("object", object, -1, INT32_MAX));
+  CCSAND_TRY(table.integer("directory", directory, INT32_MIN, INT32_MAX));
+  CCSAND_TRY(table.finish());
+  if (object >= 0) deed.object = CCSAND_TRY(descriptor_of(caller, static_cast<int>(object)));
+  if (directory != AT_FDCWD && !deed.path.starts_with('/')) deed.start = CCSAND_TRY(directory_of(caller, static_cast<int>(directory)));
+  return deed;
+}
+
+// perform{ kind = "open", path =, flags =, ... }: the call gets the result. Whatever the
+// caller's process lacks (a descriptor, its /proc) is its answer.
+Result<int> perform_body(lua_State* L) {
+  CallHandle* handle = CCSAND_TRY(open_argument(L, "perform"));
+  Table table = CCSAND_TRY(Table::argument(L, 2, "perform"));
+  bool close_on_exec = false;
+  CCSAND_TRY(table.boolean("close_on_exec", close_on_exec));
+  SharedCall call = handle->call;
+  auto caller = examine_caller(static_cast<pid_t>(call->notification.pid));
+  if (!caller) return answer(*call, ESRCH, 0), 0;
+  auto deed = read_deed(table, *caller);
+  if (!deed && deed.error().code == EINVAL) return deed.error();
+  if (!deed) return answer(*call, deed.error().code, 0), 0;
+  // All of it was read of the process that waits, not of one that has its number by now.
+  if (!sys::notification_is_valid(call->listener, call->notification.id)) return answer(*call, ESRCH, 0), 0;
+  bool opens = deed->kind == Deed::open;
+  Call* waiting = call.get();  // which owns the performance that calls back
+  auto started = Performance::start(std::move(*caller), std::move(*deed), [waiting, opens, close_on_exec](long result) {
+    if (result < 0) return answer(*waiting, static_cast<int>(-result), 0);
+    if (!opens) return answer(*waiting, 0, result);
+    Fd opened(static_cast<int>(result));
+    answer_descriptor(*waiting, opened.get(), close_on_exec);
+  });
+  if (!started) return answer(*call, started.error().code, 0), 0;
+  call->performance = std::move(*started);
+  return 0;
+}
+
+int collect_call(lua_State* L) {
+  static_cast<CallHandle*>(lua_touserdata(L, 1))->~CallHandle();
+  return 0;
+}
+
+constexpr Function kMethods[] = {{"string", binding<string_body>}, {"bytes", binding<bytes_body>}, {"valid", binding<valid_body>},
+                                 {"errno", binding<errno_body>},   {"value", binding<value_body>}, {"continue", binding<continue_body>},
+                                 {"inject", binding<inject_body>}, {"later", binding<later_body>}, {"who", binding<who_body>},
+                                 {"perform", binding<perform_body>}, {"kill", binding<kill_body>}};
+}  // namespace
+
+std::shared_ptr<CallSupervisor> make_call_supervisor(lua_State* L, int index) {
+  if (luaL_newmetatable(L, kCallType) != 0) {
+    lua_createtable(L, 0, 10);
+    register_functions(L, kMethods);
+    lua_setfield(L, -2, "__index");
+    lua_pushcfunction(L, collect_call);
+    lua_setfield(L, -2, "__gc");
+  }
+  lua_pop(L, 1);
+  return std::make_shared<LuaCallSupervisor>(L, index);
+}
+
+}  // namespace ccsand
