@@ -24,10 +24,12 @@ class Plan {
   void container(Op operation) { steps_.push_back({Side::container, std::move(operation)}); }
   Slot new_slot() { return slots_++; }
   void set_terminal(Slot slot) { terminal_ = slot; }
+  void set_ruleset(Slot slot) { ruleset_ = slot; }
 
   [[nodiscard]] const std::vector<Step>& steps() const { return steps_; }
   [[nodiscard]] int slots() const { return slots_; }
   [[nodiscard]] Slot terminal() const { return terminal_; }      // where the pty's master will be
+  [[nodiscard]] Slot ruleset() const { return ruleset_; }        // where Landlock's will be
   [[nodiscard]] std::size_t clone_step() const;  // steps().size() where there is none
 
   // One line a step: " 9 container  mount proc on '/proc'".
@@ -38,6 +40,7 @@ class Plan {
   std::vector<Step> steps_;
   int slots_ = 0;
   Slot terminal_ = kNoSlot;
+  Slot ruleset_ = kNoSlot;
 };
 
 }  // namespace ccsand
