@@ -379,7 +379,7 @@ function seccomp.default(options)
   for _, name in ipairs(capabilities) do set[name] = true end
   local record = {
     name = "default", architectures = options.architectures or { "native" }, statements = {},
-    default = actions.number "errno EPERM", unknown = actions.number "errno ENOSYS", foreign = actions.number "kill",
+    default = actions.number "errno ENOSYS", unknown = actions.number "errno ENOSYS", foreign = actions.number "kill",
   }
   for i, statement in ipairs(require("ccsand.seccomp.default")(set)) do
     record.statements[i] = { action = actions.number(statement.action), calls = statement.calls, when = statement.when,

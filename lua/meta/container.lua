@@ -71,6 +71,8 @@ function container.is(value) end
 ---@field securebits? string|string[]
 --- Whether set-user-ID programs and file capabilities give nothing. Default true. prctl(2), PR_SET_NO_NEW_PRIVS
 ---@field no_new_privs? boolean
+--- What may be done with files and TCP ports, whatever capabilities say, by paths of the container. Default: no rules. landlock(7)
+---@field landlock? ccsand.Landlock
 --- A compiled filter for system calls. Default none: a default profile is still to come. seccomp(2)
 ---@field seccomp? ccsand.SeccompFilter
 --- Limits of the container's cgroup. Default none. cgroups(7)
@@ -202,6 +204,48 @@ function container.is(value) end
 ---@field drop? string|string[]
 --- Kept by a command that is not root, too; implies `add`. capabilities(7), Linux 4.3
 ---@field ambient? string|string[]
+
+---@alias ccsand.LandlockRight
+---| "read" # read_file and read_dir
+---| "write" # write_file, truncate, refer, and all of remove_… and make_…
+---| "execute" # execve(2), which needs read_file, too; not mmap(2)
+---| "read_file" # to open a file to read
+---| "write_file" # to open a file to write
+---| "truncate" # truncate(2), O_TRUNC. Linux 6.2
+---| "read_dir" # to list a directory
+---| "remove_dir" # rmdir(2), rename(2)
+---| "remove_file" # unlink(2), rename(2)
+---| "make_char" # mknod(2), and to link or rename one, as for the next six
+---| "make_block"
+---| "make_dir"
+---| "make_reg" # regular files
+---| "make_sock" # unix sockets
+---| "make_fifo"
+---| "make_sym" # symbolic links
+---| "refer" # link(2), rename(2) to or from another directory. Linux 5.19
+---| "ioctl_dev" # ioctl(2) of devices. Linux 6.10
+
+--- A path is of a file, or of a directory and all beneath it; it has to exist when the command starts, links are followed
+--- (but for those of /proc). Where any of `read`, `write`, `execute` and `paths` is given, what they do not allow is
+--- denied; rights add up, nothing takes one away again further down. What the kernel cannot keep is an
+--- error. Needs `no_new_privs`. landlock(7)
+---@class ccsand.Landlock
+--- Paths to read: files and lists of directories.
+---@field read? string[]
+--- Paths to read and to write: the rights "read" and "write".
+---@field write? string[]
+--- Paths to read and to execute: the rights "read" and "execute".
+---@field execute? string[]
+--- Rights by path: { ["/dev/tty"] = { "read_file", "ioctl_dev", optional = true } }. `optional` passes over a path that does not exist.
+---@field paths? table<string, ccsand.LandlockRight|ccsand.LandlockRight[]>
+--- TCP ports to connect to, 0 to 65535; no other. Linux 6.7
+---@field connect? integer[]
+--- TCP ports to bind to, 0 to 65535; no other. 0 is a port that the kernel picks. Linux 6.7
+---@field bind? integer[]
+--- What reaches no further than its own processes: connecting to "abstract_unix_socket", sending of a "signal". Linux 6.12
+---@field scope? string|string[]
+--- The oldest ABI that will do, 1 to 7. Default for files: 5 (Linux 6.10), which can deny all of the rights above. With an older one what it does not know stays allowed: "ioctl_dev" before 5, "truncate" before 3.
+---@field least_abi? integer
 
 --- A compiled filter for system calls. It needs `no_new_privs`. seccomp(2)
 ---@class ccsand.SeccompFilter

@@ -468,6 +468,15 @@ function sys.securebits(words) end
 --- From here on exec gives no new powers, in this process and its children: PR_SET_NO_NEW_PRIVS(2const).
 function sys.no_new_privs() end
 
+--- Restricts this process and what it starts, for good: landlock(7). The paths are looked up now. EPERM without
+--- sys.no_new_privs or CAP_SYS_ADMIN; EOPNOTSUPP: this kernel cannot keep the rules; E2BIG: 16 rulesets at most.
+---@param rules ccsand.Landlock
+function sys.landlock(rules) end
+
+--- The newest ABI of this kernel's Landlock, 1 (Linux 5.13) to 7 (Linux 6.15) or more; 0 where there is none.
+---@return integer abi
+function sys.landlock_abi() end
+
 --- Joins a new, empty session keyring: session-keyring(7).
 function sys.new_session_keyring() end
 

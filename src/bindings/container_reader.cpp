@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "bindings/environment_reader.hpp"
+#include "bindings/landlock_reader.hpp"
 #include "bindings/sys.hpp"
 #include "bindings/table.hpp"
 #include "sys/kernel_abi.hpp"
@@ -71,9 +72,11 @@ Result<void> read_identity(Table& table, ContainerSpec& spec) {
   CCSAND_TRY(read_capabilities(table, spec));
   CCSAND_TRY(table.bits("securebits", securebit_names(), spec.securebits));
   CCSAND_TRY(table.boolean("no_new_privs", spec.no_new_privs));
-  std::string program;
-  int at = table.push("seccomp");
   lua_State* L = table.state();
+  int rules = table.push("landlock");
+  if (!lua_isnil(L, rules) && !lua_istable(L, rules)) return table.wrong_type("landlock", "a table", rules);
+  if (lua_istable(L, rules)) spec.landlock = CCSAND_TRY(read_landlock(L, rules, table.name_of("landlock")));
+  int at = table.push("seccomp");
   if (lua_isnil(L, at)) return {};
   if (!lua_istable(L, at)) return table.wrong_type("seccomp", "a table", at);
   Table seccomp(L, at, table.name_of("seccomp"));

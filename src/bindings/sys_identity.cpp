@@ -1,8 +1,9 @@
-// ccsand.sys: users, groups and capabilities.
+// ccsand.sys: users, groups, capabilities, and the rules that a process sets on itself.
 #include <sys/prctl.h>
 
 #include <cerrno>
 
+#include "bindings/landlock_reader.hpp"
 #include "bindings/sys.hpp"
 #include "sys/credentials.hpp"
 #include "sys/process.hpp"
@@ -111,6 +112,20 @@ Result<int> new_session_keyring_body(lua_State*) {
   return shot.run(NewSessionKeyring{});
 }
 
+Result<int> landlock_body(lua_State* L) {
+  CCSAND_TRY(Table::argument(L, 1, "landlock"));
+  LandlockPolicy policy = CCSAND_TRY(read_landlock(L, 1, "landlock"));
+  OneShot shot;
+  Slot ruleset = shot.out();
+  CCSAND_TRY(apply(MakeRuleset{policy, ruleset}, shot.context));
+  for (const LandlockRule& rule : policy.rules) CCSAND_TRY(apply(AllowPath{rule, ruleset}, shot.context));
+  return shot.run(RestrictSelf{ruleset});
+}
+Result<int> landlock_abi_body(lua_State* L) {
+  lua_pushinteger(L, CCSAND_TRY(host_landlock_abi()));
+  return 1;
+}
+
 constexpr Function kFunctions[] = {{"setuid", binding<setuid_body>},
                                    {"setgid", binding<setgid_body>},
                                    {"setresuid", binding<setresuid_body>},
@@ -120,7 +135,9 @@ constexpr Function kFunctions[] = {{"setuid", binding<setuid_body>},
                                    {"capset", binding<capset_body>},
                                    {"securebits", binding<securebits_body>},
                                    {"no_new_privs", binding<no_new_privs_body>},
-                                   {"new_session_keyring", binding<new_session_keyring_body>}};
+                                   {"new_session_keyring", binding<new_session_keyring_body>},
+                                   {"landlock", binding<landlock_body>},
+                                   {"landlock_abi", binding<landlock_abi_body>}};
 }  // namespace
 
 void add_identity_functions(lua_State* L) { register_functions(L, kFunctions); }

@@ -91,6 +91,8 @@ void join_for_child(PlanBuilder& b, bool restore) {
 
 void prepare_host(PlanBuilder& b) {
   const ContainerSpec& spec = b.spec;
+  if (spec.landlock)  // first of all: it may be more than this kernel can keep
+    b.plan.host(MakeRuleset{*spec.landlock, b.restriction.ruleset = b.plan.new_slot()});
   open_joined(b);
   if (spec.mount.kind != NamespaceChoice::joined) open_sources(b);
   if (spec.init) b.plan.host(OpenInit{b.init = b.plan.new_slot()});
@@ -216,8 +218,10 @@ void exec_command(PlanBuilder& b) {
   b.plan.container(SetParentDeathSignal{SIGKILL, true});  // a change of credentials cleared it
   b.plan.container(CloseDescriptors{3, spec.kept_descriptors});
   b.plan.container(ResetSignals{});
+  bool landlocked = b.restriction.ruleset != kNoSlot || b.restriction.fd >= 0;
+  if (landlocked) b.plan.container(b.restriction);
   if (spec.no_new_privs) load_filter(b);
-  Exec exec{spec.argv, spec.env, spec.path, spec.home_from_user, -1, b.init};
+  Exec exec{spec.argv, spec.env, spec.path, spec.home_from_user, -1, b.init, landlocked};
   if (b.init != kNoSlot) exec.argv.insert(exec.argv.begin(), "ccsand-init");
   b.plan.container(exec);
 }
@@ -252,6 +256,12 @@ void open_terminal(PlanBuilder& b) {
   b.plan.host(ReceiveTerminal{b.terminal});
 }
 
+// With the rights of root, which the command may not have: to name a place is not to enter it.
+void allow_paths(PlanBuilder& b) {
+  if (!b.spec.landlock) return;
+  for (const LandlockRule& rule : b.spec.landlock->rules) b.plan.container(AllowPath{rule, b.restriction.ruleset});
+}
+
 void container_side(PlanBuilder& b) {
   const ContainerSpec& spec = b.spec;
   if (joins_any(spec)) b.plan.container(SetDumpable{false});
@@ -267,6 +277,7 @@ void container_side(PlanBuilder& b) {
   enter_root(b);
   open_terminal(b);
   call_hooks(b, Phase::before_exec);
+  allow_paths(b);
   finish_command(b);
 }
 
@@ -278,20 +289,22 @@ Plan compile(const ContainerSpec& spec) {
   clone_and_attend(b);
   container_side(b);
   b.plan.set_terminal(b.terminal);
+  b.plan.set_ruleset(b.restriction.ruleset);
   return std::move(b.plan);
 }
 
-Plan compile_exec(const ContainerSpec& spec, pid_t pid, int pidfd, const Cgroup* cgroup) {
+Plan compile_exec(const ContainerSpec& spec, const RunningContainer& container) {
   PlanBuilder b(spec);
+  b.restriction.fd = container.ruleset;
   b.own_user = b.own_user || spec.user.kind == NamespaceChoice::joined;
   Slot root = b.plan.new_slot();
-  b.plan.host(OpenProcessRoot{pid, root});
+  b.plan.host(OpenProcessRoot{container.pid, root});
   b.plan.host(LookUpUser{root, spec.command_user, spec.command_group, spec.command_groups, spec.home_from_user});
   bool own_pid = spec.pid.kind != NamespaceChoice::host;
-  if (own_pid) b.plan.host(JoinForChild{CLONE_NEWPID, kNoSlot, pidfd, false});
+  if (own_pid) b.plan.host(JoinForChild{CLONE_NEWPID, kNoSlot, container.pidfd, false});
   b.plan.host(Clone{0, false, true});
   if (own_pid) b.plan.host(JoinForChild{CLONE_NEWPID, kNoSlot, -1, true});
-  if (cgroup != nullptr) b.plan.host(AdoptIntoCgroup{cgroup});
+  if (container.cgroup != nullptr) b.plan.host(AdoptIntoCgroup{container.cgroup});
   b.plan.container(SetDumpable{false});  // hostile processes watch from here on
   b.plan.container(NewSessionKeyring{});
   if (spec.new_session) b.plan.container(StartSession{});
@@ -306,7 +319,7 @@ Plan compile_exec(const ContainerSpec& spec, pid_t pid, int pidfd, const Cgroup*
   add(spec.cgroup, CLONE_NEWCGROUP);
   add(spec.time, CLONE_NEWTIME);
   add(spec.user, CLONE_NEWUSER);
-  b.plan.container(JoinNamespace{joined, {}, pidfd, kNoSlot});
+  b.plan.container(JoinNamespace{joined, {}, container.pidfd, kNoSlot});
   if (b.own_user) b.plan.container(SetIdentity{0, 0, std::vector<gid_t>{}, false, false});
   b.plan.container(ChangeDirectory{{kNoSlot, "/"}});
   open_terminal(b);

@@ -122,6 +122,10 @@ Result<void> validate(const ContainerSpec& spec) {
   if (spec.terminal && !spec.new_session) return nonsense("terminal", "needs a session of its own");
   if ((spec.ambient & ~spec.capabilities) != 0) return nonsense("ambient", "must be among the capabilities");
   if (spec.filter_notifies && !spec.no_new_privs) return nonsense("seccomp", "decisions at run time need no_new_privs = true");
+  if (spec.landlock) {
+    if (!spec.no_new_privs) return nonsense("landlock", "needs no_new_privs = true");
+    CCSAND_TRY(validate(*spec.landlock, "container.landlock"));
+  }
   CCSAND_TRY(validate_mounts(spec));
   CCSAND_TRY(validate_sysctls(spec));
   return validate(spec.limits);

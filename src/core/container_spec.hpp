@@ -61,6 +61,7 @@ struct ContainerSpec {
   std::vector<sock_filter> filter;         // the seccomp program; policies come on top
   std::string filter_name;
   bool filter_notifies = false;            // some calls are decided by the supervisor
+  std::optional<LandlockPolicy> landlock;  // its paths are the container's
 
   CgroupLimits limits;
   bool cgroup_wanted = false;              // a group even without limits: to freeze, to count
@@ -102,8 +103,15 @@ Result<void> validate(const ContainerSpec& spec);
 // The plan of a valid spec. Touches no kernel.
 Plan compile(const ContainerSpec& spec);
 
-// The plan of another command in a running container: namespaces and cgroup are
-// those of its process `pid`, credentials and attributes are the spec's.
-Plan compile_exec(const ContainerSpec& spec, pid_t pid, int pidfd, const Cgroup* cgroup);
+// A container that runs, as a further command needs it.
+struct RunningContainer {
+  pid_t pid = 0;
+  int pidfd = -1;
+  const Cgroup* cgroup = nullptr;
+  int ruleset = -1;  // of Landlock, that its command is under
+};
+// The plan of another command in a running container: namespaces, cgroup and ruleset are
+// the container's, credentials and attributes are the spec's.
+Plan compile_exec(const ContainerSpec& spec, const RunningContainer& container);
 
 }  // namespace ccsand

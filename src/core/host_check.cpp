@@ -10,6 +10,7 @@
 #include <csignal>
 
 #include "core/cgroup_layout.hpp"
+#include "core/operations/landlock.hpp"
 #include "core/state.hpp"
 #include "sys/call.hpp"
 #include "sys/credentials.hpp"
@@ -84,6 +85,12 @@ HostFeature probe_call(const char* name, long number, const char* remedy) {
   return {known ? HostFeature::present : HostFeature::absent, name, known ? "works" : "ENOSYS", known ? "" : remedy, false};
 }
 
+HostFeature probe_landlock() {
+  auto abi = host_landlock_abi();
+  if (abi && *abi > 0) return {HostFeature::present, "landlock", "ABI " + std::to_string(*abi), "", false};
+  return {HostFeature::absent, "landlock", abi ? "absent" : error_name(abi.error().code), "Linux 5.13 or newer, with landlock in lsm=", false};
+}
+
 HostFeature probe_cgroups() {
   HostFeature feature{HostFeature::absent, "cgroups", {}, "mount cgroup2 on /sys/fs/cgroup: needed for limits", false};
   auto layout = CgroupLayout::host();
@@ -138,7 +145,7 @@ std::vector<HostFeature> check_host() {
   features.push_back(probe_id_mapping());
   features.push_back(probe_call("pidfd_getfd", SYS_pidfd_getfd, "Linux 5.6 or newer: needed for terminals"));
   features.push_back(probe_call("close_range", SYS_close_range, "Linux 5.9 or newer"));
-  features.push_back(probe_call("landlock", 444 /* landlock_create_ruleset */, "Linux 5.13 or newer, with landlock in lsm="));
+  features.push_back(probe_landlock());
   features.push_back(probe_call("seccomp", SYS_seccomp, "a kernel with CONFIG_SECCOMP_FILTER"));
   features.push_back(probe_cgroups());
   features.push_back(probe_state_directory());

@@ -62,6 +62,23 @@ constexpr Name kSchedulers[] = {
 constexpr Name kPersonalities[] = {
     {"linux", PER_LINUX}, {"linux32", PER_LINUX32}, {"addr_no_randomize", ADDR_NO_RANDOMIZE},
     {"read_implies_exec", READ_IMPLIES_EXEC}, {"uname26", 0x0020000}};
+constexpr std::uint64_t kLandlockRead = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
+constexpr std::uint64_t kLandlockWrite =
+    LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_TRUNCATE | LANDLOCK_ACCESS_FS_REFER | LANDLOCK_ACCESS_FS_REMOVE_DIR |
+    LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG |
+    LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM;
+constexpr Name kLandlockRights[] = {
+    {"read", kLandlockRead}, {"write", kLandlockWrite},
+    {"execute", LANDLOCK_ACCESS_FS_EXECUTE}, {"write_file", LANDLOCK_ACCESS_FS_WRITE_FILE},
+    {"read_file", LANDLOCK_ACCESS_FS_READ_FILE}, {"read_dir", LANDLOCK_ACCESS_FS_READ_DIR},
+    {"remove_dir", LANDLOCK_ACCESS_FS_REMOVE_DIR}, {"remove_file", LANDLOCK_ACCESS_FS_REMOVE_FILE},
+    {"make_char", LANDLOCK_ACCESS_FS_MAKE_CHAR}, {"make_dir", LANDLOCK_ACCESS_FS_MAKE_DIR},
+    {"make_reg", LANDLOCK_ACCESS_FS_MAKE_REG}, {"make_sock", LANDLOCK_ACCESS_FS_MAKE_SOCK},
+    {"make_fifo", LANDLOCK_ACCESS_FS_MAKE_FIFO}, {"make_block", LANDLOCK_ACCESS_FS_MAKE_BLOCK},
+    {"make_sym", LANDLOCK_ACCESS_FS_MAKE_SYM}, {"refer", LANDLOCK_ACCESS_FS_REFER},
+    {"truncate", LANDLOCK_ACCESS_FS_TRUNCATE}, {"ioctl_dev", LANDLOCK_ACCESS_FS_IOCTL_DEV}};
+constexpr Name kLandlockScopes[] = {
+    {"abstract_unix_socket", LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET}, {"signal", LANDLOCK_SCOPE_SIGNAL}};
 
 std::string_view without_prefix(std::string_view word) {
   for (std::string_view prefix : {"cap_", "sig", "rlimit_", "sched_"})
@@ -98,6 +115,8 @@ std::span<const Name> signal_names() { return kSignals; }
 std::span<const Name> securebit_names() { return kSecurebits; }
 std::span<const Name> scheduler_names() { return kSchedulers; }
 std::span<const Name> personality_names() { return kPersonalities; }
+std::span<const Name> landlock_right_names() { return kLandlockRights; }
+std::span<const Name> landlock_scope_names() { return kLandlockScopes; }
 
 std::optional<std::uint64_t> value_of(std::span<const Name> names, std::string_view word) {
   for (const Name& name : names)

@@ -7,6 +7,7 @@
 
 #include "core/operations/files.hpp"
 #include "core/operations/identity.hpp"
+#include "core/operations/landlock.hpp"
 #include "core/operations/lifecycle.hpp"
 #include "core/operations/mounts.hpp"
 #include "core/operations/namespaces.hpp"
@@ -20,7 +21,7 @@ using Operation =
                  ChangeOwner, ChangeMode, WriteFile, ChangeDirectory, ChangeRoot, Clone, Unshare, JoinNamespace,
                  JoinForChild, PrepareTimeNamespace, WriteIdMap, OpenNamespace, OpenNamespacePath, OpenProcessRoot, SetHostname, SetDomainname,
                  BringUpLoopback, LookUpUser, SetIdentity, SetCapabilities, SetSecurebits, SetNoNewPrivs, NewSessionKeyring,
-                 LoadFilter, TakeListener,
+                 LoadFilter, TakeListener, MakeRuleset, AllowPath, RestrictSelf,
                  SetResourceLimit, SetNice, SetScheduler, SetAffinity, SetIoPriority, SetOomScoreAdj, SetPersonality,
                  SetUmask, SetParentDeathSignal, SetDumpable, SetChildSubreaper, SetProcessName, StartSession,
                  ResetSignals, Redirect, CloseDescriptors, OpenTerminal, ReceiveTerminal, Exec, CreateCgroup,

@@ -25,11 +25,13 @@ class Plan {
   Slot new_slot() { return slots_++; }
   void set_terminal(Slot slot) { terminal_ = slot; }
   void set_listener(Slot slot) { listener_ = slot; }
+  void set_ruleset(Slot slot) { ruleset_ = slot; }
 
   [[nodiscard]] const std::vector<Step>& steps() const { return steps_; }
   [[nodiscard]] int slots() const { return slots_; }
   [[nodiscard]] Slot terminal() const { return terminal_; }      // where the pty's master will be
   [[nodiscard]] Slot listener() const { return listener_; }      // where the filter's listener will be
+  [[nodiscard]] Slot ruleset() const { return ruleset_; }        // where Landlock's will be
   [[nodiscard]] std::size_t clone_step() const;  // steps().size() where there is none
 
   // One line a step: " 9 container  mount proc on '/proc'".
@@ -39,7 +41,7 @@ class Plan {
  private:
   std::vector<Step> steps_;
   int slots_ = 0;
-  Slot terminal_ = kNoSlot, listener_ = kNoSlot;
+  Slot terminal_ = kNoSlot, listener_ = kNoSlot, ruleset_ = kNoSlot;
 };
 
 }  // namespace ccsand

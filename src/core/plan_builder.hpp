@@ -23,6 +23,7 @@ struct PlanBuilder {
   std::vector<Slot> sources;   // of spec.mounts; kNoSlot where it is not a bind mount
   Slot init = kNoSlot;
   Slot terminal = kNoSlot;
+  RestrictSelf restriction;    // to the ruleset of Landlock, where there is one
   std::vector<std::pair<std::uint64_t, Slot>> joined;  // opened namespaces, the user namespace last
   int covers = 0;              // mounts on the old root's place that stay there
 

@@ -96,7 +96,8 @@ Result<std::unique_ptr<Running>> Running::exec(Running& target, const ContainerS
   running->own_pid_namespace_ = false;  // it is no pid 1: signals reach it as they are
   running->is_guest_ = true;
   running->filtered_ = !wired.filter.empty();
-  running->plan_ = compile_exec(wired, target.pid(), target.pidfd(), target.cgroup());
+  int ruleset = target.plan_.ruleset() == kNoSlot ? -1 : target.launched_.context.fd(target.plan_.ruleset());
+  running->plan_ = compile_exec(wired, {target.pid(), target.pidfd(), target.cgroup(), ruleset});
   CCSAND_TRY(running->begin());
   return running;
 }

@@ -148,14 +148,14 @@ end
 -- What the readers in C++ take, by the literals in their sources.
 local function keys_in_sources()
   local keys = {}
-  for _, file in ipairs { "container_reader", "limits_reader" } do
+  for _, file in ipairs { "container_reader", "limits_reader", "landlock_reader" } do
     local code = read(source .. "/src/bindings/" .. file .. ".cpp")
     if not code then return nil end
     for _, reader in ipairs { "push", "text", "texts", "boolean", "number", "integer", "integers", "size", "duration_ns", "word", "bits",
       "set", "pairs", "known" } do
       for key in code:gmatch("%." .. reader .. "%(\"([%w_]+)\"") do keys[key] = true end
     end
-    for _, reader in ipairs { "optional_size", "optional_count", "optional_weight", "read_namespace", "read_ranges", "read_id" } do
+    for _, reader in ipairs { "optional_size", "optional_count", "optional_weight", "read_namespace", "read_ranges", "read_id", "read_list", "read_ports" } do
       for key in code:gmatch(reader .. "%(%w+, \"([%w_]+)\"") do keys[key] = true end
     end
     for list in code:gmatch("for %(const char%* key : {(.-)}%)") do
@@ -186,6 +186,7 @@ local reached = {
   ["ccsand.TimeOffsets"] = function(t) return { time_offsets = t } end,
   ["ccsand.CapabilityChange"] = function(t) return { capabilities = t } end,
   ["ccsand.SeccompFilter"] = function(t) t.bpf = t.bpf or ("\6\0\0\0\0\0\255\127") return { seccomp = t } end,
+  ["ccsand.Landlock"] = function(t) t.bind = t.bind or {} return { landlock = t } end,
   ["ccsand.Limits"] = function(t) return { limits = t } end,
   ["ccsand.IoLimit"] = function(t) t.device = t.device or "8:0" t.rbps = t.rbps or 1 return { limits = { io = { t } } } end,
   ["ccsand.Rlimits"] = function(t) return { rlimits = t } end,

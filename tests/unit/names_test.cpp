@@ -36,7 +36,8 @@ TEST_CASE("what is not a word is not found", "[names]") {
 
 TEST_CASE("no table holds a word or a value twice", "[names]") {
   for (auto names : {namespace_names(), mount_attribute_names(), propagation_names(), unmount_names(), capability_names(),
-                     resource_names(), signal_names(), securebit_names(), scheduler_names(), personality_names()}) {
+                     resource_names(), signal_names(), securebit_names(), scheduler_names(), personality_names(),
+                     landlock_right_names(), landlock_scope_names()}) {
     std::set<std::string_view> words;
     std::set<std::uint64_t> values;
     for (const Name& name : names) {

@@ -86,6 +86,9 @@ TEST_CASE("steps come in an order that is safe", "[plan]") {
   spec.filter = {sock_filter{6, 0, 0, 0x7fff0000}};
   spec.mounts.push_back({"bind", "/srv/data", "/data", 0, {}, true, true, false});
   spec.limits.pids = 10;
+  spec.landlock.emplace();
+  spec.landlock->files = true;
+  spec.landlock->rules = {{"/usr", 1, false}};
   REQUIRE_VALUE(validate(spec));
   Plan plan = compile(spec);
   INFO(plan.text());
@@ -94,7 +97,11 @@ TEST_CASE("steps come in an order that is safe", "[plan]") {
 
   CHECK(plan.line(last).find("exec /bin/sh") != std::string::npos);
   CHECK(plan.line(last - 1).find("filter") != std::string::npos);  // nothing of ccsand runs under it
-  CHECK(step_of(plan, "no_new_privs") < last - 1);
+  CHECK(step_of(plan, "no_new_privs") < last - 2);
+  CHECK(step_of(plan, "landlock ruleset") == 0);                   // nothing is made where it cannot be kept
+  CHECK(step_of(plan, "allow execute in '/usr'") > pivot);         // its paths are the container's,
+  CHECK(step_of(plan, "allow execute in '/usr'") < step_of(plan, "bounding="));
+  CHECK(step_of(plan, "landlock restrict") == last - 2);           // and nothing of ccsand opens files under it
   for (std::size_t i = 0; i < plan.steps().size(); ++i)
     if (plan.steps()[i].side == Side::container) CHECK(i > clone);
   CHECK(step_of(plan, "open_tree '/srv/root'") < clone);           // with the host's rights,

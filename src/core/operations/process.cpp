@@ -151,7 +151,7 @@ ExecImage make_image(const Exec& op, const Identity& identity) {
 }
 
 namespace {
-Result<void> exec_image(const ExecImage& image) {
+Result<void> exec_image(const ExecImage& image, bool landlocked) {
   Error first;
   for (const std::string& path : image.paths) {
     auto done = sys::execve(path.c_str(), image.argv.data(), image.envp.data());
@@ -171,7 +171,8 @@ Result<void> exec_image(const ExecImage& image) {
   }
   first.exit_status = 126;
   if (first.code == EACCES) {
-    first.hint = "the file is not executable for this user, or lies on a noexec mount";
+    first.hint = landlocked ? "landlock does not allow to read and execute it or its interpreter, or it is not executable for this user"
+                            : "the file is not executable for this user, or lies on a noexec mount";
   } else if (first.code == ENOEXEC) {
     first.hint = "not a program for this machine, or a script without a '#!' line";
   }
@@ -182,11 +183,11 @@ Result<void> exec_image(const ExecImage& image) {
 Result<void> apply(const Exec& op, Context& context) {
   int fd = op.slot != kNoSlot ? context.fd(op.slot) : op.fd;
   if (!context.exec.argv.empty()) {
-    if (fd < 0) return exec_image(context.exec);
+    if (fd < 0) return exec_image(context.exec, op.landlocked);
     return sys::execveat(fd, "", context.exec.argv.data(), context.exec.envp.data(), AT_EMPTY_PATH);
   }
   ExecImage image = make_image(op, context.identity);  // as a primitive: this process may allocate
-  if (fd < 0) return exec_image(image);
+  if (fd < 0) return exec_image(image, op.landlocked);
   return sys::execveat(fd, "", image.argv.data(), image.envp.data(), AT_EMPTY_PATH);
 }
 

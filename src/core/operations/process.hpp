@@ -84,6 +84,7 @@ struct Exec {
   bool home_from_identity = false;
   int fd = -1;                   // execveat of this descriptor in place of argv[0]
   Slot slot = kNoSlot;           // or of this slot
+  bool landlocked = false;       // under rules that may deny it: for the hint
 };
 
 ExecImage make_image(const Exec& op, const Identity& identity);

@@ -31,11 +31,6 @@ Error unknown_call(const std::string& call) {
   return make_error(EINVAL, "seccomp", call, reason);
 }
 
-bool exists_somewhere(const std::string& call) {
-  return std::any_of(architectures().begin(), architectures().end(),
-                     [&call](const Architecture& one) { return system_call_number(one, call).has_value(); });
-}
-
 Result<FilterArchitecture> build_architecture(const Policy& policy, const Architecture& architecture) {
   FilterArchitecture result;
   result.audit = architecture.audit;
@@ -44,7 +39,7 @@ Result<FilterArchitecture> build_architecture(const Policy& policy, const Archit
   for (auto statement = policy.statements.rbegin(); statement != policy.statements.rend(); ++statement) {
     for (const std::string& call : statement->calls) {
       auto number = system_call_number(architecture, call);
-      if (!number && !exists_somewhere(call)) return unknown_call(call);
+      if (!number && !is_system_call(call)) return unknown_call(call);
       if (!number) continue;
       auto& answers = by_number[*number];
       if (!answers.empty() && answers.back().always()) continue;  // decided by what stands later
