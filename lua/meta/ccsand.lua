@@ -11,6 +11,8 @@
 ---@field sys ccsand.sys
 --- Control groups: `require "ccsand.cgroup"`.
 ---@field cgroup ccsand.cgroup
+--- Policies for system calls: `require "ccsand.seccomp"`.
+---@field seccomp ccsand.seccomp
 local ccsand = {}
 
 --- Makes a container, which is a value: nothing of the kernel is touched, and no image

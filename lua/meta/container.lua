@@ -73,8 +73,23 @@ function container.is(value) end
 ---@field no_new_privs? boolean
 --- What may be done with files and TCP ports, whatever capabilities say, by paths of the container. Default: no rules. landlock(7)
 ---@field landlock? ccsand.Landlock
---- A compiled filter for system calls. Default none: a default profile is still to come. seccomp(2)
----@field seccomp? ccsand.SeccompFilter
+--- The policy for system calls: a policy, the name of one that ships, a table that changes the default profile
+--- (`{ deny = { "socket" } }`) or, with `default` or `from`, stands for itself; "none" or false for no filter. Default
+--- "default": what the container engines allow, by the capabilities granted. docs/policies.md; seccomp(2)
+---@field seccomp? "default"|"none"|string|false|ccsand.Policy|ccsand.PolicySpec|ccsand.SeccompFilter
+--- Functions that decide system calls while the container runs, by the call's name; the calls wait meanwhile. Needs
+--- `no_new_privs`. docs/policies.md; seccomp_unotify(2), Linux 5.14
+---@field notify? table<string, ccsand.CallHandler>
+--- Where connect(2) may go: a list such as { "10.0.0.0/8:443", "[::1]:80", "*:53", "unix:/run/x.sock" }, all else is refused,
+--- and so is sending to an address without a connection; or a function.
+---@field connect? string[]|ccsand.CallHandler
+--- Decides each open(2), openat(2), openat2(2), creat(2): true opens the file in the container's root, with its rights.
+---@field files? ccsand.CallHandler
+--- Decides each execve(2) and execveat(2) after the first. It cannot promise against a thread that changes the words
+--- meanwhile: `landlock = { execute = ... }` can.
+---@field exec? ccsand.CallHandler
+--- Called with each system call that the policy denies, before the call gets its answer. With --show-denied they are printed.
+---@field on_denied? fun(denial: ccsand.Denial)
 --- Limits of the container's cgroup. Default none. cgroups(7)
 ---@field limits? ccsand.Limits
 --- Whether there is a cgroup even without limits: to freeze, and for statistics. Default false; always true with `namespaces.pid` other than "new".
@@ -253,6 +268,87 @@ function container.is(value) end
 ---@field bpf string
 --- Its name in the plan. Default "bpf".
 ---@field name? string
+--- Whether it answers SECCOMP_RET_USER_NOTIF. Set by ccsand.
+---@field notifies? boolean
+
+--- Decides a call: true performs it (or lets it go on, where it holds no address), false or nil denies it with EPERM, a string
+--- is the errno, a number the result, a descriptor is given to the caller. A function that fails denies.
+---@alias ccsand.CallHandler fun(call: ccsand.Call): boolean|string|integer|userdata|nil
+
+--- A system call that waits for its answer.
+---@class ccsand.Call
+--- The kernel's name of the call.
+---@field name string
+--- Its arguments by the names of the man page. Paths, addresses and argv are copies, read once when they are first looked at;
+--- nil where they cannot be read. Socket addresses are tables: family, address and port, or path, or abstract.
+---@field args table<string, any>
+--- The thread, in ccsand's pid namespace.
+---@field pid integer
+--- "x86_64", "x86", ...
+---@field architecture string
+local Call = {}
+
+--- The call as text: `connect(sockfd=3, addr=10.0.0.1:443, addrlen=16)`.
+---@return string
+function Call:text() end
+
+--- Who asks: ids as the host has them, the pid in the container and on the host. nil if it has ended.
+---@return { uid: integer, gid: integer, pid: integer, host_pid: integer }?
+function Call:who() end
+
+--- Bytes of its memory, at most 1 MiB; nil and the errno's name where they are not there. process_vm_readv(2)
+---@param address integer
+---@param size integer
+---@return string? bytes
+---@return string? errno
+function Call:read(address, size) end
+
+--- The call fails.
+---@param errno? string|integer default "EPERM"
+function Call:deny(errno) end
+
+--- The call returns this number; nothing is done.
+---@param value? integer default 0
+function Call:answer(value) end
+
+--- The call returns the number of a copy of this descriptor. Linux 5.14
+---@param descriptor ccsand.Descriptor|integer
+---@param close_on_exec? boolean
+function Call:inject(descriptor, close_on_exec) end
+
+--- ccsand makes the call on its copy of the arguments, in the container's root and with the caller's rights: open, openat,
+--- openat2, creat, connect, bind; and with ccsand's own rights mknod, mknodat and mount (nosuid, nodev). A call that blocks
+--- blocks its caller alone.
+---@param changes? table<string, any> arguments that are others: { pathname = "/other" }
+function Call:perform(changes) end
+
+--- The kernel goes on with the call. An error where something in the caller's memory was looked at, unless `racy` says that
+--- the check protects nothing. seccomp_unotify(2)
+---@param options? { racy: boolean }
+function Call:continue(options) end
+
+--- Ends the process before the call is made; the result's reason is "denied" where that ends the container.
+function Call:kill() end
+
+--- Waits, while everything else goes on.
+---@param seconds number 0 to 86400
+function Call:sleep(seconds) end
+
+--- A call that the policy denied. tostring() is one line of text.
+---@class ccsand.Denial
+--- The name of the call, and the call with its arguments.
+---@field call string
+---@field text string
+--- What it was answered: "errno EPERM", "kill", ...
+---@field action string
+--- "FILE:LINE" of the policy, or the name of the profile; and the statement itself.
+---@field where string
+---@field rule string
+--- The thread on the host, and its name.
+---@field pid integer
+---@field command string
+--- The smallest change of the policy that would allow it: `allow = { "mount" }`.
+---@field change string
 
 --- Limits of the cgroup, with v2 and v1 alike where nothing else is said. A controller that
 --- the host lacks is an error. cgroups(7); kernel documentation: admin-guide/cgroup-v2

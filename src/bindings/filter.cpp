@@ -7,6 +7,7 @@
 #include "bindings/table.hpp"
 #include "core/seccomp/constants.hpp"
 #include "core/seccomp/expression.hpp"
+#include "core/seccomp/filter_cache.hpp"
 #include "core/seccomp/policy.hpp"
 #include "core/seccomp/system_calls.hpp"
 
@@ -61,6 +62,21 @@ Result<int> compile_body(lua_State* L) {
   std::vector<sock_filter> program = CCSAND_TRY(emit(filter));
   lua_pushlstring(L, reinterpret_cast<const char*>(program.data()), program.size() * sizeof(sock_filter));
   return 1;
+}
+
+// find(key) -> the program that was kept under it, or nil; keep(key, program)
+Result<int> find_body(lua_State* L) {
+  auto found = find_filter(CCSAND_TRY(text_argument(L, 1, "find")));
+  if (!found) return 0;
+  push_text(L, *found);
+  return 1;
+}
+Result<int> keep_body(lua_State* L) {
+  std::size_t size = 0;
+  const char* bytes = lua_type(L, 2) == LUA_TSTRING ? lua_tolstring(L, 2, &size) : nullptr;
+  if (bytes == nullptr) return make_error(EINVAL, "keep", "", "takes a compiled filter");
+  keep_filter(CCSAND_TRY(text_argument(L, 1, "keep")), {bytes, size});
+  return 0;
 }
 
 // An argument of a call: a number, the name of a constant, or an expression of constants.
@@ -151,7 +167,8 @@ Result<int> condition_body(lua_State* L) {
 constexpr Function kFunctions[] = {{"compile", binding<compile_body>},     {"simulate", binding<simulate_body>},
                                    {"number", binding<number_body>},       {"constant", binding<constant_body>},
                                    {"constants", binding<constants_body>}, {"calls", binding<calls_body>},
-                                   {"architecture", binding<architecture_body>}, {"condition", binding<condition_body>}};
+                                   {"architecture", binding<architecture_body>}, {"condition", binding<condition_body>},
+                                   {"find", binding<find_body>},           {"keep", binding<keep_body>}};
 }  // namespace
 
 int open_filter(lua_State* L) {

@@ -425,7 +425,7 @@ test("the plan says what is allowed", function()
   match(text, "landlock @0 allow read_file,ioctl_dev in '/dev/tty' if it exists\n")
   text = ccsand.container { root = "/srv", landlock = { read = { "/a" }, paths = { ["/a"] = { "make_dir", optional = true } } } }:plan()
   match(text, "allow read,make_dir in '/a'\n", "who names it twice needs it")
-  match(text, "landlock restrict to @0\n *%d+  container  exec ")
+  match(text, "landlock restrict to @0\n *%d+  container  load seccomp filter 'default' [^\n]+\n *%d+  container  exec ")
 end)
 
 test("a kernel that cannot keep the rules says so before anything is made", function()

@@ -183,10 +183,17 @@ TEST_CASE("what can be known beforehand is refused beforehand", "[plan]") {
   }
 }
 
-TEST_CASE("a filter needs no_new_privs", "[plan]") {
+TEST_CASE("a filter is loaded last, or while there is the right to", "[plan]") {
   ContainerSpec spec = small();
   spec.filter = {sock_filter{6, 0, 0, 0x7fff0000}};
+  std::string text = compile(spec).text();
+  CHECK(text.find("load seccomp filter") > text.find("no_new_privs"));
+  CHECK(text.find("load seccomp filter") < text.find("container  exec"));
   spec.no_new_privs = false;
+  REQUIRE(validate(spec));
+  text = compile(spec).text();
+  CHECK(text.find("load seccomp filter") < text.find("capabilities bounding"));
+  spec.filter_notifies = true;
   auto result = validate(spec);
   REQUIRE_FALSE(result);
   CHECK(result.error().subject.view() == "container.seccomp");
