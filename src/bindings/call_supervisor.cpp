@@ -90,6 +90,8 @@ class LuaCallSupervisor final : public CallSupervisor {
     for (const Timer& timer : timers_) luaL_unref(state_, LUA_REGISTRYINDEX, timer.function);
     timers_.clear();
   }
+  void restrict_with(int ruleset) override { ruleset_ = ruleset; }
+  [[nodiscard]] int ruleset() const { return ruleset_; }
   [[nodiscard]] bool has_killed() const override { return killed_; }
   void note_killed() { killed_ = true; }
   void add_timer(std::int64_t due_ns, int function) { timers_.push_back({due_ns, function}); }
@@ -114,6 +116,7 @@ class LuaCallSupervisor final : public CallSupervisor {
   std::vector<SharedCall> calls_;  // without an answer yet
   std::vector<Timer> timers_;
   bool killed_ = false;
+  int ruleset_ = -1;
 };
 
 // What Lua holds.
@@ -304,7 +307,12 @@ Result<Deed> read_deed(Table& table, const Caller& caller) {
   CCSAND_TRY(table.word("kind", kDeeds, kind));
   deed.kind = static_cast<Deed::Kind>(kind);
   CCSAND_TRY(table.text("path", deed.path));
-  CCSAND_TRY(table.text("address", deed.address));
+  int address = table.push("address");  // bytes, of which many are zero
+  if (lua_type(table.state(), address) == LUA_TSTRING) {
+    std::size_t size = 0;
+    const char* bytes = lua_tolstring(table.state(), address, &size);
+    deed.address.assign(bytes, size);
+  }
   CCSAND_TRY(table.text("source", deed.source));
   CCSAND_TRY(table.text("type", deed.type));
   CCSAND_TRY(table.text("data", deed.data));
@@ -338,6 +346,7 @@ Result<int> perform_body(lua_State* L) {
   // All of it was read of the process that waits, not of one that has its number by now.
   if (!sys::notification_is_valid(call->listener, call->notification.id)) return answer(*call, ESRCH, 0), 0;
   bool opens = deed->kind == Deed::open;
+  deed->ruleset = handle->supervisor->ruleset();
   Call* waiting = call.get();  // which owns the performance that calls back
   auto started = Performance::start(std::move(*caller), std::move(*deed), [waiting, opens, close_on_exec](long result) {
     if (result < 0) return answer(*waiting, static_cast<int>(-result), 0);

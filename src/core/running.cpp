@@ -69,6 +69,8 @@ Result<void> Running::begin() {
   if (!launched) return launched.error();
   launched_ = std::move(*launched);
   all_running.push_back(this);
+  if (plan_.ruleset() != kNoSlot) ruleset_ = launched_.context.fd(plan_.ruleset());
+  if (options_.supervisor) options_.supervisor->restrict_with(ruleset_);
   if (plan_.listener() != kNoSlot) listener_ = launched_.context.take(plan_.listener());
   if (plan_.terminal() != kNoSlot) relay_ = CCSAND_TRY(TerminalRelay::create(launched_.context.take(plan_.terminal())));
   return {};
@@ -96,8 +98,8 @@ Result<std::unique_ptr<Running>> Running::exec(Running& target, const ContainerS
   running->own_pid_namespace_ = false;  // it is no pid 1: signals reach it as they are
   running->is_guest_ = true;
   running->filtered_ = !wired.filter.empty();
-  int ruleset = target.plan_.ruleset() == kNoSlot ? -1 : target.launched_.context.fd(target.plan_.ruleset());
-  running->plan_ = compile_exec(wired, {target.pid(), target.pidfd(), target.cgroup(), ruleset});
+  running->ruleset_ = target.ruleset_;
+  running->plan_ = compile_exec(wired, {target.pid(), target.pidfd(), target.cgroup(), target.ruleset_});
   CCSAND_TRY(running->begin());
   return running;
 }
