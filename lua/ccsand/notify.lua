@@ -109,6 +109,7 @@ end
 Call.__newindex = function() error(core.error "a call cannot be changed; call:perform { path = ... } performs another") end
 
 local function flags_text(value, prefixes)
+  if value == 0 and prefixes:find "IPPROTO_" then return "0" end -- whatever the family's own is
   local words, rest, zero = {}, value, nil
   for prefix in prefixes:gmatch "[^|]+" do
     local constants, names = filter.constants(prefix), {}

@@ -213,7 +213,7 @@ end)
 test("Landlock's rules hold for what is performed", function()
   if require("ccsand.sys").landlock_abi() < 5 then t.skip "this kernel's Landlock is older than ABI 5" end
   local r = sh("cat /etc/passwd >/dev/null 2>&1 && echo read; cat /etc/group >/dev/null 2>&1 && echo group", { files = function() return true end,
-    landlock = { execute = { "/bin", "/lib" }, paths = { ["/usr"] = { "read", "execute", optional = true }, ["/etc/group"] = "read_file",
+    landlock = { execute = { "/bin" }, paths = { ["/lib"] = { "read", "execute", optional = true }, ["/usr"] = { "read", "execute", optional = true }, ["/etc/group"] = "read_file",
       ["/dev/null"] = { "read_file", "write_file" } } } })
   equal(r.stdout, "group\n", r.stderr)
 end)
