@@ -191,7 +191,8 @@ function Policy:only(list)
   local where = core.caller() or "?"
   for key in pairs(list) do
     if type(key) ~= "string" then fail "only: names calls with conditions, { socket = \"domain == AF_UNIX\" }" end
-    add_list(record.statements, record.default, { key }, where)
+    local stops = actions.denies(record.default) and not actions.word(record.default):find "^errno" and record.default
+    add_list(record.statements, stops or actions.number "deny", { key }, where)
   end
   add_list(record.statements, actions.number "allow", list, where)
   return make(record)
