@@ -157,7 +157,8 @@ void LuaCallSupervisor::attend(std::span<const pollfd> polls) {
   std::vector<SharedCall> present = calls_;
   for (const SharedCall& call : present) {
     if (!call->performance || at >= polls.size()) continue;
-    if (polls[at++].revents != 0) (void)call->performance->attend();  // it calls back
+    // Lua may hold the call for long; the caller's root and namespaces are not to be held with it.
+    if (polls[at++].revents != 0 && call->performance->attend()) call->performance.reset();
   }
   for (std::size_t i = 0; i < timers_.size();) {
     if (timers_[i].due_ns > monotonic_ns()) {
@@ -339,7 +340,7 @@ Result<int> perform_body(lua_State* L) {
   CCSAND_TRY(table.boolean("close_on_exec", close_on_exec));
   SharedCall call = handle->call;
   auto caller = examine_caller(static_cast<pid_t>(call->notification.pid));
-  if (!caller) return answer(*call, ESRCH, 0), 0;
+  if (!caller) return answer(*call, caller.error().code == ENOENT ? ESRCH : caller.error().code, 0), 0;
   auto deed = read_deed(table, *caller);
   if (!deed && deed.error().code == EINVAL) return deed.error();
   if (!deed) return answer(*call, deed.error().code, 0), 0;

@@ -386,9 +386,16 @@ test("who performs cannot be looked into", function()
 end)
 
 test("thousands of calls leave nothing", function()
-  local count = 0
-  out("i=0; while [ $i -lt 1000 ]; do : </etc/passwd; i=$((i+1)); done", { files = function() count = count + 1 return true end })
+  local count, most = 0, 0
+  local function descriptors() return #t.host_lines("ls /proc/" .. ffi.C.getpid() .. "/fd") end
+  local before = descriptors()
+  out("i=0; while [ $i -lt 1000 ]; do : </etc/passwd; i=$((i+1)); done", { files = function()
+    count = count + 1
+    if count % 100 == 0 then most = math.max(most, descriptors() - before) end
+    return true
+  end })
   assert(count >= 1000)
+  assert(most < 40, most .. " more descriptors while it ran")
 end)
 
 test("input that makes no sense", function()
