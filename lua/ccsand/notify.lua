@@ -270,11 +270,23 @@ function deeds.open(self, a) return opening(self, at_cwd, a.pathname, a.flags, a
 function deeds.creat(self, a)
   return opening(self, at_cwd, a.pathname, filter.constant "O_CREAT" + filter.constant "O_WRONLY" + filter.constant "O_TRUNC", a.mode)
 end
-function deeds.openat2(self, a)
+-- openat2's struct open_how, copied once as all else: flags, mode, resolve.
+local function how_of(self)
   local state = self[S]
-  local index
-  for i, parameter in ipairs(notify.parameters "openat2") do if parameter.name == "how" then index = i end end
-  local how = need(self:read(state[index], 24))
+  if not state.how then
+    for i, parameter in ipairs(notify.parameters "openat2") do
+      if parameter.name == "how" then state.how, state.how_problem = self:read(state[i], 24) end
+    end
+  end
+  return need(state.how, state.how_problem)
+end
+--- The flags of an openat2(2); nil where they cannot be read.
+function Call:open_flags()
+  local good, how = pcall(how_of, self)
+  return good and number_at(how, 1, 4) or nil
+end
+function deeds.openat2(self, a)
+  local how = how_of(self)
   return opening(self, a.dirfd, a.pathname, number_at(how, 1, 4), number_at(how, 9, 4), number_at(how, 17, 4))
 end
 local function on_socket(kind)

@@ -142,7 +142,7 @@ function seccomp.policy(spec)
     default = actions.number "errno EPERM", unknown = actions.number "errno ENOSYS", foreign = actions.number "kill",
   }
   if spec.name ~= nil and type(spec.name) ~= "string" then fail "seccomp.policy: 'name' is a string" end
-  record.name = spec.name or (from and record.name) or "policy of " .. where
+  record.name = spec.name or (from and record.name .. ", changed by " .. where) or "policy of " .. where
   set_architectures(record, spec.architectures)
   for _, key in ipairs { "default", "unknown", "foreign" } do
     if spec[key] ~= nil then record[key] = actions.number(spec[key]) end

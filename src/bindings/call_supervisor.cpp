@@ -10,6 +10,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <utility>
 
 #include "bindings/binding.hpp"
 #include "bindings/descriptor.hpp"
@@ -103,6 +104,7 @@ class LuaCallSupervisor final : public CallSupervisor {
     calls_.clear();
     for (const Timer& timer : timers_) luaL_unref(state_, LUA_REGISTRYINDEX, timer.function);
     timers_.clear();
+    for (int* reference : {&handle_, &function_, &thread_}) luaL_unref(state_, LUA_REGISTRYINDEX, std::exchange(*reference, LUA_NOREF));
   }
   void restrict_with(int ruleset) override { ruleset_ = ruleset; }
   [[nodiscard]] int ruleset() const { return ruleset_; }

@@ -218,6 +218,32 @@ test("Landlock's rules hold for what is performed", function()
   equal(r.stdout, "group\n", r.stderr)
 end)
 
+test("lists of files and of what is executed", function()
+  if require("ccsand.sys").landlock_abi() < 5 then t.skip "this kernel's Landlock is older than ABI 5" end
+  local base = { "/bin", "/lib", "/usr", "/dev/null" }
+  local there = {}
+  for _, path in ipairs(base) do
+    if path == "/dev/null" or os.execute(("test -e '%s%s'"):format(t.root, path)) == 0 then there[#there + 1] = path end
+  end
+  local read = { "/etc/passwd", unpack(there) }
+  local script = "cat /etc/passwd >/dev/null && echo passwd; cat /etc/group 2>/dev/null || echo no; echo x >/tmp/x && cat /tmp/x; echo y 2>/dev/null >/etc/y || echo no"
+  equal(out(script, { files = { read = read, write = { "/tmp", "/dev/null" } } }), "passwd\nno\nx\nno")
+  local tools = {}
+  for _, path in ipairs(there) do
+    if path ~= "/dev/null" then tools[#tools + 1] = path end
+  end
+  equal(out("cp /bin/busybox /tmp/true && /tmp/true 2>/dev/null || echo no; cat /etc/group >/dev/null && echo read", { exec = tools }), "no\nread")
+  equal(out("cp /bin/busybox /tmp/true && /tmp/true && echo yes"), "yes")
+end)
+
+test("functions for what is read and what is written", function()
+  local read, written = {}, {}
+  local spec = { files = { read = function(call) read[call.args.pathname] = true return true end,
+    write = function(call) written[call.args.pathname] = true return call.args.pathname ~= "/tmp/no" end } }
+  match(sh("cat /etc/passwd >/dev/null; echo x >/tmp/yes; echo x >/tmp/no; ls /tmp", spec).stdout, "^yes\n$")
+  assert(read["/etc/passwd"] and written["/tmp/yes"] and written["/tmp/no"] and not written["/etc/passwd"])
+end)
+
 -- ---- connections
 
 local server = [[
@@ -404,6 +430,10 @@ test("input that makes no sense", function()
   fails(function() t.box { connect = { "10.0.0.1:99999" } } end, "10.0.0.1:99999", "port")
   fails(function() t.box { connect = { "example.org:80" } } end, "names are not looked up")
   fails(function() t.box { seccomp = "strcit" } end, "there is no policy 'strcit'")
+  fails(function() t.box { files = { reed = {} } } end, "'reed' is not a key")
+  fails(function() t.box { files = { read = {}, write = function() end } } end, "files.read: must be a function")
+  fails(function() t.box { files = { read = 5 } } end, "container.files.read")
+  fails(function() t.box { exec = { 5 } } end, "container.exec: lists paths")
   fails(function() t.box { seccomp = 5 } end, "container.seccomp")
   fails(function() t.box { no_new_privs = false, notify = { openat = function() end } } end, "no_new_privs")
 end)

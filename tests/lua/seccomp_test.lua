@@ -123,6 +123,23 @@ test("thousands of conditions are too many, and told", function()
   fails(function() seccomp.policy({ name = "many", allow = { close = many } }):bpf() end, "the kernel takes 4096")
 end)
 
+test("a container's policy is the one that it was given", function()
+  local ccsand = require "ccsand"
+  local mine = seccomp.policy { name = "mine", default = "allow", deny = { "ptrace" } }
+  local function loaded(spec)
+    spec.root = "/srv"
+    return ccsand.container(spec):plan():match "load seccomp filter '([^']*)'"
+  end
+  equal(loaded { seccomp = mine }, "mine")
+  equal(loaded { seccomp = { name = "more", from = mine, kill = { "bpf" } } }, "more")
+  equal(loaded {}, "default")
+  equal(loaded { seccomp = "strict" }, "strict")
+  equal(loaded { seccomp = "none" }, nil)
+  equal(loaded { seccomp = false }, nil)
+  equal(ccsand.container({ root = "/srv" }):with({ seccomp = mine }):plan():match "load seccomp filter '([^']*)'", "mine")
+  match(loaded { seccomp = { deny = { "uname" } } }, "^default, changed by .*seccomp_test.lua:%d+$")
+end)
+
 print(("%d passed, %d failed, %d skipped"):format(t.passed, t.failed, t.skipped))
 os.execute("rm -rf '" .. t.directory .. "'")
 os.exit(t.failed == 0 and 0 or 1)
