@@ -56,9 +56,17 @@ function address.decode(bytes)
   return value
 end
 
+-- Text of a container's goes to terminals and logs: nothing in it is a control character, or looks like
+-- the end of what quotes it.
+local function escaped(text)
+  return (text:gsub('[%c"\\\127-\255]', function(c) return ("\\%03d"):format(c:byte()) end))
+end
+--- A string in quotes, on one line, in plain ASCII.
+function address.quoted(text) return '"' .. escaped(text) .. '"' end
+
 function address.text(value)
-  if value.abstract then return ("unix:@%s"):format(value.abstract) end
-  if value.path then return "unix:" .. value.path end
+  if value.abstract then return "unix:@" .. escaped(value.abstract) end
+  if value.path then return "unix:" .. escaped(value.path) end
   if value.address then
     return (value.address:find(":", 1, true) and "[%s]:%d" or "%s:%d"):format(value.address, value.port)
   end

@@ -159,8 +159,12 @@ end
 
 -- What is denied where `connect` is a list: datagrams with an address of their own.
 local function without_sending_to(policy)
-  return policy:errno("EPERM", { sendto = "dest_addr != 0" }):deny("sendmsg", "sendmmsg")
+  return policy:deny { sendto = "dest_addr != 0", "sendmsg", "sendmmsg",
+    -- A route in the packet would go by another first hop.
+    setsockopt = { "level == IPPROTO_IP and optname == 4", "level == IPPROTO_IPV6 and optname in { 5, 57 }" } }
 end
+-- Calls that do the same without being asked for.
+local function without_detours(policy) return policy:errno("ENOSYS", "io_uring_setup", "io_uring_enter", "io_uring_register", "socketcall") end
 
 -- ---- denials
 
@@ -173,7 +177,8 @@ local function smallest_change(policy, call)
     for _, statement in ipairs(rules) do
       if statement.when and (" " .. statement.when .. " "):find("[^%w_]" .. parameter.name .. "[^%w_]") and parameter.type ~= "path" then
         named[#named + 1] = ("%s == %s"):format(parameter.name,
-          parameter.constants and notify.flags_text(call.args[parameter.name] % 4294967296, parameter.constants):gsub("|", " | ")
+          parameter.constants and type(call.args[parameter.name]) == "number"
+            and notify.flags_text(call.args[parameter.name] % 4294967296, parameter.constants):gsub("|", " | ")
           or tostring(call.args[parameter.name]))
         break
       end
@@ -184,7 +189,10 @@ local function smallest_change(policy, call)
 end
 
 local function denial(policy, call, raw, action)
-  local explained = policy:explain(call.name, unpack(raw, 1, 6))
+  local notify = require "ccsand.notify"
+  local exact = {}
+  for i = 1, 6 do exact[i] = notify.hexadecimal(raw, i) end
+  local explained = policy:explain(call.name, unpack(exact, 1, 6))
   local comm = ""
   local file = io.open("/proc/" .. call.pid .. "/comm")
   if file then
@@ -192,7 +200,7 @@ local function denial(policy, call, raw, action)
     file:close()
   end
   local info = { call = call.name, text = call:text(), action = action, where = explained.where, rule = explained.text,
-                 pid = call.pid, command = comm, change = smallest_change(policy, call) }
+                 pid = call.pid, command = require("ccsand.address").quoted(comm):sub(2, -2), change = smallest_change(policy, call) }
   return setmetatable(info, { __tostring = function(self)
     return ("denied: %s[%d]: %s: %s, by %s; to allow it: %s"):format(self.command, self.pid, self.text, self.action, self.where, self.change)
   end })
@@ -201,10 +209,9 @@ end
 -- Every call that the policy denies is handed over, told, and answered as the policy says.
 local function watched(policy, on_denied)
   local actions = require "ccsand.seccomp.actions"
-  local filter = require "ccsand.filter"
   local program = policy:bpf()
   return policy:watching(), function(call, raw)
-    local number = filter.simulate(program, call.architecture, call.name, unpack(raw, 1, 6))
+    local number = raw.handle:simulate(raw.token, program)
     local action = actions.word(number)
     if not actions.denies(number) then return call:continue { racy = true } end
     on_denied(denial(policy, call, raw, action))
@@ -264,6 +271,7 @@ function isolation.apply(spec, options)
     policy = require("ccsand.seccomp").policy { name = "none", default = "allow" }
   end
   if type(given.connect) == "table" then policy = without_sending_to(policy) end
+  if given.connect ~= nil or given.files ~= nil or given.exec ~= nil then policy = without_detours(policy) end
   local otherwise
   if on_denied then policy, otherwise = watched(policy, on_denied) end
   for name in pairs(handlers) do policy = policy:notify(name) end

@@ -1,13 +1,15 @@
 -- Calls that Lua functions decide while the container runs: what they see and what they
 -- may answer. The calls wait in the kernel meanwhile. seccomp_unotify(2)
 local bit = require "bit"
+local ffi = require "ffi"
 local core = require "ccsand.core"
 local filter = require "ccsand.filter"
 local signatures = require "ccsand.seccomp.signatures"
 local address = require "ccsand.address"
 
 local notify = {}
-local longest_path, longest_word, most_words = 4096, 131072 / 2 - 1, 512
+local longest_path, longest_word, most_words = 4096, 65535, 512
+local longest_words = 262144 -- of all words of an argv together
 
 -- ---- signatures
 
@@ -40,7 +42,7 @@ local function number_at(bytes, at, size)
 end
 
 local function words_at(state, pointer)
-  local list = {}
+  local list, left = {}, longest_words
   if pointer == 0 then return list end
   for i = 0, most_words - 1 do
     local bytes, problem = state.handle:bytes(state.token, pointer + 8 * i, 8)
@@ -49,6 +51,8 @@ local function words_at(state, pointer)
     if at == 0 then return list end
     local word, why = state.handle:string(state.token, at, longest_word)
     if not word then return nil, why end
+    left = left - #word
+    if left < 0 then return nil, "E2BIG" end
     list[#list + 1] = word
   end
   return nil, "E2BIG"
@@ -59,7 +63,7 @@ local readers = {
   string = function(state, value) return state.handle:string(state.token, value, longest_path) end,
   argv = words_at,
   sockaddr = function(state, value, index)
-    local size = signed(state[index + 1])
+    local size = signed(state[6 + index + 1])
     if size < 0 or size > 128 then return nil, "EINVAL" end
     local bytes, problem = state.handle:bytes(state.token, value, size)
     if not bytes then return nil, problem end
@@ -69,10 +73,20 @@ local readers = {
 local plain = {
   int = signed, fd = signed, uint = low, mode = low,
 }
+-- What the kernel looks at, exactly: of 32 bits the low word; of 64 a number where a number can hold it, else cdata.
+local function value_of(state, parameter, i)
+  local narrow = plain[parameter.type]
+  if narrow then return narrow(state[6 + i]) end
+  local number = state[i]
+  if number >= -2 ^ 53 and number <= 2 ^ 53 then return number end
+  local exact = ffi.cast("uint64_t", state[12 + i]) * 4294967296 + state[6 + i]
+  return parameter.type == "long" and ffi.cast("int64_t", exact) or exact
+end
 
 -- ---- the call, as handlers see it
 
--- A call has one field, its state: its arguments as numbers (1 to 6), handle, token, name, pid, architecture, and
+-- A call has one field, its state: its arguments as numbers (1 to 6), their low words (7 to 12) and high words (13 to
+-- 18), which are exact, handle, token, name, pid, architecture, and
 -- what was found out. No weak table, no key that takes a hash: there may be a hundred thousand calls a second.
 local Call = {}
 local S = 1
@@ -92,7 +106,7 @@ local function argument(state, name)
         state.looked = true
         value, problem = read(state, raw, i)
       else
-        value = (plain[parameter.type] or tonumber)(raw)
+        value = value_of(state, parameter, i)
       end
       state.cache = state.cache or {}
       state.cache[name] = { value = value, problem = problem }
@@ -149,6 +163,11 @@ local function flags_text(value, prefixes)
 end
 notify.flags_text = flags_text
 
+--- An argument as the kernel has it: "0x1f".
+function notify.hexadecimal(state, index)
+  return state[12 + index] == 0 and ("0x%x"):format(state[6 + index]) or ("0x%x%08x"):format(state[12 + index], state[6 + index])
+end
+
 local function shown(state, parameter, index)
   if readers[parameter.type] then
     local value = argument(state, parameter.name)
@@ -156,12 +175,12 @@ local function shown(state, parameter, index)
     if parameter.type == "sockaddr" then return address.text(value) end
     if type(value) == "table" then
       local words = {}
-      for i, word in ipairs(value) do words[i] = ("%q"):format(word) end
+      for i, word in ipairs(value) do words[i] = address.quoted(word) end
       return "{" .. table.concat(words, ", ") .. "}"
     end
-    return ("%q"):format(value)
+    return address.quoted(value)
   end
-  if parameter.type == "pointer" then return ("0x%x"):format(state[index] % 2 ^ 53) end
+  if parameter.type == "pointer" then return notify.hexadecimal(state, index) end
   local value = argument(state, parameter.name)
   if parameter.type == "fd" and value == -100 then return "AT_FDCWD" end
   if parameter.type == "mode" then return ("0%o"):format(value) end
@@ -297,15 +316,31 @@ local function on_socket(kind)
 end
 deeds.connect, deeds.bind = on_socket "connect", on_socket "bind"
 function deeds.mknodat(self, a)
-  return { kind = "make_node", directory = a.dirfd, path = own_proc(self, need(a.pathname)), mode = a.mode, device = a.dev, privileged = true }
+  return { kind = "make_node", directory = a.dirfd, path = own_proc(self, need(a.pathname)), mode = a.mode, device = a.dev }
 end
 function deeds.mknod(self, a)
-  return { kind = "make_node", path = own_proc(self, need(a.pathname)), mode = a.mode, device = a.dev, privileged = true }
+  return { kind = "make_node", path = own_proc(self, need(a.pathname)), mode = a.mode, device = a.dev }
+end
+-- Of a mount with ccsand's rights, a new one of these kinds and with these flags, and nothing that makes it another
+-- act: a bind, a remount, a move.
+local mountable = { tmpfs = true, ramfs = true, mqueue = true }
+local harmless
+local function mount_flags(flags)
+  if not harmless then
+    harmless = 0
+    for _, name in ipairs { "RDONLY", "NOSUID", "NODEV", "NOEXEC", "SYNCHRONOUS", "DIRSYNC", "NOATIME", "NODIRATIME", "RELATIME", "STRICTATIME", "LAZYTIME", "SILENT" } do
+      harmless = bit.bor(harmless, filter.constant("MS_" .. name) or 0)
+    end
+  end
+  if type(flags) ~= "number" or flags > 0xffffffff or bit.band(flags, bit.bnot(harmless)) ~= 0 then return nil end
+  return low(flags)
 end
 function deeds.mount(self, a)
   local safe = filter.constant "MS_NOSUID" + filter.constant "MS_NODEV"
+  a = setmetatable({ mountflags = mount_flags(a.mountflags) or error({ errno = "EPERM" }, 0) }, { __index = a })
+  if not mountable[need(a.filesystemtype)] then error({ errno = "EPERM" }, 0) end
   return { kind = "mount", path = own_proc(self, need(a.target)), source = a.source or "none", type = need(a.filesystemtype),
-           flags = low(bit.bor(a.mountflags, safe)), data = a.data_text or "", privileged = true }
+           flags = low(bit.bor(a.mountflags, safe)), data = a.data_text or "" }
 end
 
 --- Whether ccsand can perform this call itself.
@@ -379,8 +414,8 @@ end
 --- A function for core.start: handlers by the call's name; `otherwise` gets the rest. They get the call, and its
 --- arguments as the kernel has them, 1 to 6.
 function notify.dispatcher(handlers, otherwise)
-  return function(handle, token, name, pid, architecture, a, b, c, d, e, f)
-    local state = { a, b, c, d, e, f, handle = handle, token = token, name = name, pid = pid, architecture = architecture, done = false, looked = false }
+  return function(handle, token, name, pid, architecture, ...)
+    local state = { handle = handle, token = token, name = name, pid = pid, architecture = architecture, done = false, looked = false, ... }
     local call = setmetatable({ state }, Call)
     local handler = handlers[name] or otherwise
     if not handler then return call:deny() end

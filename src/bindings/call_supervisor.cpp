@@ -3,6 +3,7 @@
 #include "bindings/call_supervisor.hpp"
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -17,6 +18,7 @@
 #include "bindings/table.hpp"
 #include "core/running.hpp"
 #include "core/seccomp/constants.hpp"
+#include "core/seccomp/filter.hpp"
 #include "core/seccomp/performance.hpp"
 #include "core/seccomp/system_calls.hpp"
 #include "sys/file.hpp"
@@ -87,12 +89,13 @@ class LuaCallSupervisor final : public CallSupervisor {
   void decide(int listener, const seccomp_notif& notification) override;
   void add_polls(std::vector<pollfd>& polls) const override {
     for (const SharedCall& call : calls_)
-      if (call->performance) polls.push_back({call->performance->pidfd(), POLLIN, 0});
+      if (call->performance) polls.push_back({call->performance->answer_fd(), POLLIN, 0});
   }
   [[nodiscard]] std::int64_t deadline_ns() const override {
     std::int64_t next = -1;
     for (const Timer& timer : timers_)
       if (next < 0 || timer.due_ns < next) next = timer.due_ns;
+    if (performances() > 0 && (next < 0 || next_look_ns_ < next)) next = next_look_ns_;
     return next;
   }
   void attend(std::span<const pollfd> polls) override;
@@ -106,8 +109,21 @@ class LuaCallSupervisor final : public CallSupervisor {
     timers_.clear();
     for (int* reference : {&handle_, &function_, &thread_}) luaL_unref(state_, LUA_REGISTRYINDEX, std::exchange(*reference, LUA_NOREF));
   }
-  void restrict_with(int ruleset) override { ruleset_ = ruleset; }
+  void restrict_with(int ruleset, int cgroup) override { ruleset_ = ruleset, cgroup_ = cgroup; }
   [[nodiscard]] int ruleset() const { return ruleset_; }
+  [[nodiscard]] int cgroup() const { return cgroup_; }
+  [[nodiscard]] std::size_t performances() const {
+    return static_cast<std::size_t>(std::count_if(calls_.begin(), calls_.end(), [](const SharedCall& call) { return call->performance != nullptr; }));
+  }
+  // Ends what is performed for callers that were killed meanwhile.
+  void forget_gone() {
+    for (const SharedCall& call : calls_) {
+      if (!call->performance || sys::notification_is_valid(call->listener, call->notification.id)) continue;
+      call->answered = true;
+      call->performance.reset();
+    }
+    next_look_ns_ = monotonic_ns() + 1'000'000'000;
+  }
   [[nodiscard]] bool has_killed() const override { return killed_; }
   void note_killed() { killed_ = true; }
   [[nodiscard]] SharedCall find(std::int64_t token) const {
@@ -139,7 +155,8 @@ class LuaCallSupervisor final : public CallSupervisor {
   std::vector<SharedCall> calls_;  // without an answer yet
   std::vector<Timer> timers_;
   bool killed_ = false;
-  int ruleset_ = -1;
+  int ruleset_ = -1, cgroup_ = -1;
+  std::int64_t next_look_ns_ = 0;
 };
 
 void LuaCallSupervisor::decide(int listener, const seccomp_notif& notification) {
@@ -159,8 +176,11 @@ void LuaCallSupervisor::decide(int listener, const seccomp_notif& notification) 
   push_text(L, name ? *name : std::to_string(notification.data.nr));
   lua_pushinteger(L, static_cast<lua_Integer>(notification.pid));
   push_text(L, architecture != nullptr ? architecture->name : "?");
+  // A double cannot hold 64 bits: besides the number, both halves, which are exact.
   for (std::uint64_t argument : notification.data.args) lua_pushnumber(L, static_cast<double>(static_cast<std::int64_t>(argument)));
-  bool good = call_lua(11);
+  for (std::uint64_t argument : notification.data.args) lua_pushnumber(L, static_cast<double>(argument & UINT32_MAX));
+  for (std::uint64_t argument : notification.data.args) lua_pushnumber(L, static_cast<double>(argument >> 32));
+  bool good = call_lua(23);
   if (!good || (!call->performance && !call->deferred)) answer(*call, EPERM, 0);  // no effect on one that has an answer
   forget_answered();
 }
@@ -171,8 +191,11 @@ void LuaCallSupervisor::attend(std::span<const pollfd> polls) {
   for (const SharedCall& call : present) {
     if (!call->performance || at >= polls.size()) continue;
     // Lua may hold the call for long; the caller's root and namespaces are not to be held with it.
-    if (polls[at++].revents != 0 && call->performance->attend()) call->performance.reset();
+    if (polls[at++].revents == 0) continue;
+    call->performance->attend();  // it calls back
+    call->performance.reset();
   }
+  if (monotonic_ns() >= next_look_ns_) forget_gone();
   for (std::size_t i = 0; i < timers_.size();) {
     if (timers_[i].due_ns > monotonic_ns()) {
       ++i;
@@ -230,6 +253,18 @@ Result<int> bytes_body(lua_State* L) {
   std::uint64_t address = CCSAND_TRY(address_argument(L, 3, "bytes"));
   return push_memory(L, handle, read_bytes(static_cast<pid_t>(handle.call->notification.pid), address, static_cast<std::size_t>(size)));
 }
+// simulate(program): what a filter answers to this very call
+Result<int> simulate_body(lua_State* L) {
+  CallHandle handle = CCSAND_TRY(handle_argument(L, "simulate"));
+  std::size_t size = 0;
+  const char* bytes = lua_type(L, 3) == LUA_TSTRING ? lua_tolstring(L, 3, &size) : nullptr;
+  if (bytes == nullptr || size == 0) return make_error(EINVAL, "simulate", "", "takes a compiled filter");
+  std::vector<sock_filter> program(size / sizeof(sock_filter));
+  std::memcpy(program.data(), bytes, program.size() * sizeof(sock_filter));
+  lua_pushnumber(L, CCSAND_TRY(simulate(program, handle.call->notification.data)));
+  return 1;
+}
+
 // errno("EPERM" or number)
 Result<int> errno_body(lua_State* L) {
   CallHandle handle = CCSAND_TRY(handle_argument(L, "errno"));
@@ -302,8 +337,9 @@ Result<int> who_body(lua_State* L) {
   return 1;
 }
 
-constexpr Name kDeeds[] = {{"open", Deed::open}, {"connect", Deed::connect}, {"bind", Deed::bind},
-                           {"make_node", Deed::make_node}, {"mount", Deed::mount}};
+constexpr Name kDeeds[] = {{"open", PerformRequest::open}, {"connect", PerformRequest::connect}, {"bind", PerformRequest::bind},
+                           {"make_node", PerformRequest::make_node}, {"mount", PerformRequest::mount}};
+constexpr std::size_t kMostPerformances = 64;  // of one container at once: each is a process, and two descriptors
 
 Result<std::uint64_t> number_key(Table& table, const char* key) {
   std::int64_t number = 0;
@@ -313,9 +349,9 @@ Result<std::uint64_t> number_key(Table& table, const char* key) {
 
 Result<Deed> read_deed(Table& table, const Caller& caller) {
   Deed deed;
-  std::uint64_t kind = Deed::open;
+  std::uint64_t kind = PerformRequest::open;
   CCSAND_TRY(table.word("kind", kDeeds, kind));
-  deed.kind = static_cast<Deed::Kind>(kind);
+  deed.kind = static_cast<PerformRequest::Kind>(kind);
   CCSAND_TRY(table.text("path", deed.path));
   int address = table.push("address");  // bytes, of which many are zero
   if (lua_type(table.state(), address) == LUA_TSTRING) {
@@ -326,7 +362,6 @@ Result<Deed> read_deed(Table& table, const Caller& caller) {
   CCSAND_TRY(table.text("source", deed.source));
   CCSAND_TRY(table.text("type", deed.type));
   CCSAND_TRY(table.text("data", deed.data));
-  CCSAND_TRY(table.boolean("privileged", deed.privileged));
   deed.flags = CCSAND_TRY(number_key(table, "flags"));
   deed.mode = CCSAND_TRY(number_key(table, "mode"));
   deed.resolve = CCSAND_TRY(number_key(table, "resolve"));
@@ -336,7 +371,8 @@ Result<Deed> read_deed(Table& table, const Caller& caller) {
   CCSAND_TRY(table.integer("directory", directory, INT32_MIN, INT32_MAX));
   CCSAND_TRY(table.finish());
   if (object >= 0) deed.object = CCSAND_TRY(descriptor_of(caller, static_cast<int>(object)));
-  if (directory != AT_FDCWD && !deed.path.starts_with('/')) deed.start = CCSAND_TRY(directory_of(caller, static_cast<int>(directory)));
+  bool beneath = (deed.resolve & (RESOLVE_IN_ROOT | RESOLVE_BENEATH)) != 0;
+  if (directory != AT_FDCWD && (beneath || !deed.path.starts_with('/'))) deed.start = CCSAND_TRY(directory_of(caller, static_cast<int>(directory)));
   return deed;
 }
 
@@ -355,14 +391,14 @@ Result<int> perform_body(lua_State* L) {
   if (!deed) return answer(*call, deed.error().code, 0), 0;
   // All of it was read of the process that waits, not of one that has its number by now.
   if (!sys::notification_is_valid(call->listener, call->notification.id)) return answer(*call, ESRCH, 0), 0;
-  bool opens = deed->kind == Deed::open;
   deed->ruleset = handle.supervisor->ruleset();
+  deed->cgroup = handle.supervisor->cgroup();
+  handle.supervisor->forget_gone();
+  if (handle.supervisor->performances() >= kMostPerformances) return answer(*call, EAGAIN, 0), 0;
   Call* waiting = call.get();  // which owns the performance that calls back
-  auto started = Performance::start(std::move(*caller), std::move(*deed), [waiting, opens, close_on_exec](long result) {
-    if (result < 0) return answer(*waiting, static_cast<int>(-result), 0);
-    if (!opens) return answer(*waiting, 0, result);
-    Fd opened(static_cast<int>(result));
-    answer_descriptor(*waiting, opened.get(), close_on_exec);
+  auto started = Performance::start(*caller, *deed, [waiting, close_on_exec](long result, Fd opened) {
+    if (opened.open()) answer_descriptor(*waiting, opened.get(), close_on_exec);
+    else answer(*waiting, result < 0 ? static_cast<int>(-result) : 0, result < 0 ? 0 : result);
   });
   if (!started) return answer(*call, started.error().code, 0), 0;
   call->performance = std::move(*started);
@@ -377,7 +413,8 @@ int collect_call(lua_State* L) {
 constexpr Function kMethods[] = {{"string", binding<string_body>}, {"bytes", binding<bytes_body>},
                                  {"errno", binding<errno_body>},   {"value", binding<value_body>}, {"continue", binding<continue_body>},
                                  {"inject", binding<inject_body>}, {"later", binding<later_body>}, {"who", binding<who_body>},
-                                 {"perform", binding<perform_body>}, {"kill", binding<kill_body>}};
+                                 {"perform", binding<perform_body>}, {"kill", binding<kill_body>},
+                                 {"simulate", binding<simulate_body>}};
 }  // namespace
 
 std::shared_ptr<CallSupervisor> make_call_supervisor(lua_State* L, int index) {

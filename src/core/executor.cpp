@@ -16,6 +16,7 @@
 #include <csignal>
 #include <cstdio>
 #include <ctime>
+#include <functional>
 
 #include "core/cgroup.hpp"
 #include "core/generation.hpp"
@@ -236,9 +237,11 @@ Result<sys::Child> clone_child(Launch& launch, const Clone& op, Context& child_c
 
 // The one call that a child makes under its filter is its exec: it was decided by whoever
 // started the container, and its words are still in this process's memory.
-void let_exec_pass(int listener) {
+void let_exec_pass(int listener, const std::function<bool()>& has_executed, std::vector<seccomp_notif>& asked) {
   auto notification = sys::receive_notification(listener);
   if (!notification) return;
+  // What came after the exec is not the child's any more, but the command's own.
+  if (has_executed()) return asked.push_back(*notification);
   seccomp_notif_resp answer = {};
   answer.id = notification->id;
   bool is_exec = notification->data.nr == SYS_execve || notification->data.nr == SYS_execveat;
@@ -247,12 +250,13 @@ void let_exec_pass(int listener) {
   (void)sys::answer_notification(listener, answer);  // it may have been killed
 }
 
-void await_exec(Launch& launch, const Clone& op, ExecSignal& signal, int pidfd, int listener) {
+void await_exec(Launch& launch, const Clone& op, ExecSignal& signal, int pidfd, int listener, std::vector<seccomp_notif>& asked) {
   constexpr std::int64_t kLook = 1'000'000;  // a futex and a descriptor are not awaited at once
   if (!op.copies_memory) {
     while (load(launch.block->running) != 0) {
       pollfd asks = {listener, POLLIN, 0};
-      if (auto ready = listener < 0 ? Result<int>(0) : sys::poll(&asks, 1, 0); ready && *ready > 0) let_exec_pass(listener);
+      if (auto ready = listener < 0 ? Result<int>(0) : sys::poll(&asks, 1, 0); ready && *ready > 0)
+        let_exec_pass(listener, [&launch] { return load(launch.block->running) == 0; }, asked);
       else (void)sys::futex_wait(&launch.block->running, 1, listener < 0 ? -1 : kLook);
     }
     return;
@@ -262,7 +266,12 @@ void await_exec(Launch& launch, const Clone& op, ExecSignal& signal, int pidfd, 
   for (;;) {
     auto ready = sys::poll(&ends[0], 3, -1);
     if (!ready || ends[0].revents != 0 || ends[1].revents != 0) return;
-    if (ends[2].revents != 0) let_exec_pass(listener);
+    if (ends[2].revents != 0)
+      let_exec_pass(listener, [&signal] {
+        pollfd end = {signal.read.get(), POLLIN, 0};
+        auto closed = sys::poll(&end, 1, 0);
+        return !closed || *closed > 0;
+      }, asked);
   }
 }
 
@@ -338,7 +347,7 @@ Result<void> launch_child(Launch& launch, Launched& out) {
   launch.context->child_pidfd = pidfd;
 
   auto done = run_host_steps(launch, launch.clone_at + 1, plan.steps().size(), pidfd);
-  if (done && !suspend) await_exec(launch, op, signal, pidfd, plan.listener() == kNoSlot ? -1 : launch.context->fd(plan.listener()));
+  if (done && !suspend) await_exec(launch, op, signal, pidfd, plan.listener() == kNoSlot ? -1 : launch.context->fd(plan.listener()), out.asked);
   if (done && (load(launch.block->failed) != 0 || !came_to_exec(launch))) done = child_error(launch, pidfd);
   if (!done) {
     end_child(pidfd);

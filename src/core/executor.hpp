@@ -2,6 +2,8 @@
 // its Clone makes.
 #pragma once
 
+#include <linux/seccomp.h>
+
 #include <cstdint>
 #include <vector>
 
@@ -14,6 +16,7 @@ struct Launched {
   Fd pidfd;
   Context context;                     // what the host's steps opened and found out
   std::vector<std::int64_t> trace_ns;  // by step, where it was asked for
+  std::vector<seccomp_notif> asked;    // calls of the command that came before anybody could decide them
 };
 
 struct LaunchOptions {

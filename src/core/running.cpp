@@ -71,8 +71,11 @@ Result<void> Running::begin() {
   launched_ = std::move(*launched);
   all_running.push_back(this);
   if (plan_.ruleset() != kNoSlot) ruleset_ = launched_.context.fd(plan_.ruleset());
-  if (options_.supervisor) options_.supervisor->restrict_with(ruleset_);
+  if (launched_.context.cgroup) cgroup_directory_ = launched_.context.cgroup->clone_into();
+  if (options_.supervisor) options_.supervisor->restrict_with(ruleset_, cgroup_directory_);
   if (plan_.listener() != kNoSlot) listener_ = launched_.context.take(plan_.listener());
+  if (options_.supervisor)
+    for (const seccomp_notif& call : launched_.asked) options_.supervisor->decide(listener_.get(), call);
   if (plan_.terminal() != kNoSlot) relay_ = CCSAND_TRY(TerminalRelay::create(launched_.context.take(plan_.terminal())));
   return {};
 }
@@ -100,6 +103,7 @@ Result<std::unique_ptr<Running>> Running::exec(Running& target, const ContainerS
   running->is_guest_ = true;
   running->filtered_ = !wired.filter.empty();
   running->ruleset_ = target.ruleset_;
+  running->cgroup_directory_ = target.cgroup_directory_;
   running->plan_ = compile_exec(wired, {target.pid(), target.pidfd(), target.cgroup(), target.ruleset_});
   CCSAND_TRY(running->begin());
   return running;

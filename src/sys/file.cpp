@@ -68,6 +68,7 @@ Result<Pipe> pipe2(int flags) {
 }
 Result<void> dup3(int from, int to, int flags) { return done(call(SYS_dup3, from, to, flags), "dup3", {}); }
 Result<Fd> dup_cloexec(int from) { return opened(call(SYS_fcntl, from, F_DUPFD_CLOEXEC, 3), "fcntl F_DUPFD_CLOEXEC", {}); }
+bool keep_at_exec(int fd) { return call(SYS_fcntl, fd, F_SETFD, 0) == 0; }
 Result<int> descriptor_flags(int fd) {
   long flags = call(SYS_fcntl, fd, F_GETFD);
   if (flags < 0) return failure(flags, "fcntl F_GETFD", {FixedText<32>("descriptor ").append_number(fd).view()});

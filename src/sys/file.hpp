@@ -28,6 +28,7 @@ struct Pipe {
 Result<Pipe> pipe2(int flags);
 Result<void> dup3(int from, int to, int flags);
 Result<Fd> dup_cloexec(int from);  // fcntl(F_DUPFD_CLOEXEC), never below 3
+bool keep_at_exec(int fd);  // fcntl(F_SETFD, 0)
 Result<int> descriptor_flags(int fd);      // fcntl(F_GETFD)
 Result<void> close_range(unsigned first, unsigned last, unsigned flags);
 

@@ -9,6 +9,7 @@
 #include <ctime>
 
 #include "sys/call.hpp"
+#include "sys/kernel_abi.hpp"
 
 namespace ccsand::sys {
 
@@ -33,6 +34,11 @@ pid_t getpid() { return static_cast<pid_t>(call(SYS_getpid)); }
 Result<Fd> pidfd_open(pid_t pid) {
   long result = call(SYS_pidfd_open, pid, 0);
   if (result < 0) return failure(result, "pidfd_open", {FixedText<24>().append_number(pid).view()});
+  return Fd(static_cast<int>(result));
+}
+Result<Fd> pidfd_open_thread(pid_t thread) {
+  long result = call(SYS_pidfd_open, thread, PIDFD_THREAD);
+  if (result < 0) return failure(result, "pidfd_open", {FixedText<24>().append_number(thread).view()});
   return Fd(static_cast<int>(result));
 }
 Result<void> pidfd_send_signal(int pidfd, int signal) {

@@ -16,6 +16,7 @@ namespace ccsand::sys {
 
 pid_t getpid();
 Result<Fd> pidfd_open(pid_t pid);                           // Linux 5.3
+Result<Fd> pidfd_open_thread(pid_t thread);                 // PIDFD_THREAD, Linux 6.9
 Result<void> pidfd_send_signal(int pidfd, int signal);      // Linux 5.1
 Result<Fd> pidfd_getfd(int pidfd, int fd);                  // Linux 5.6
 struct WaitStatus {

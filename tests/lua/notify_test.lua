@@ -7,6 +7,10 @@ local t = require "support"
 t.begin()
 local test, sh, out, equal, match, fails = t.test, t.sh, t.out, t.equal, t.match, t.fails
 
+-- The program that performs lives as long as ccsand.
+sh("cat /etc/passwd", { files = function() return true end })
+t.before = t.census()
+
 ffi.cdef "struct notify_time { long seconds, nanoseconds; }; int clock_gettime(int, struct notify_time *);"
 local time = ffi.new "struct notify_time"
 local function now()
@@ -385,7 +389,103 @@ test("a further command is asked for as well", function()
   assert(seen > 0, "it was not asked for")
 end)
 
+-- ---- attacks on what is told
+
+test("what the kernel does not look at, handlers do not see", function()
+  -- The upper half of an int: the kernel ignores it, and a double would lose bits below it.
+  local seen = {}
+  equal(ran([[print((tonumber(ffi.C.syscall(41, ffi.cast("long", 0x7fffffff00000010LL), ffi.cast("long", 3), ffi.cast("long", 0)))))]],
+    { notify = { socket = function(call)
+      seen[#seen + 1] = call.args.domain
+      if call.args.domain == 16 then return "EACCES" end
+      return call:continue()
+    end } }), "-1")
+  equal(seen[1], 16)
+  local told = {}
+  local result = t.run_program([[print((tonumber(ffi.C.syscall(41, ffi.cast("long", 0x7fffffff00000028LL), ffi.cast("long", 1), ffi.cast("long", 0)))))]],
+    { on_denied = function(denial) told[#told + 1] = denial.text end })
+  match(result.stdout, "^%-1\n")
+  match(told[1], "^socket%(domain=AF_VSOCK")
+end)
+
+test("what is told holds no control characters", function()
+  local told = {}
+  t.run_program([[call(165, "a\27[31m\nccsand: denied", "/mnt\194\155", "tmpfs", 0, 0)]], { on_denied = function(denial) told[#told + 1] = tostring(denial) end })
+  match(told[1], "mount")
+  t.no_match(table.concat(told), "[%c\127-\255]")
+end)
+
+test("a huge argv is not copied whole", function()
+  local seen
+  ran([[
+    local big = ("x"):rep(60000)
+    local argv = ffi.new("const char*[300]")
+    for i = 0, 298 do argv[i] = big end
+    print(ffi.C.syscall(59, "/bin/none", argv, argv))]], { exec = function(call) seen = call.args.argv == nil return false end })
+  equal(seen, true)
+end)
+
 -- ---- attacks on the process that performs
+
+test("mounts that are none of those allowed", function()
+  local spec = { notify = { mount = function(call) return call.args.filesystemtype == "tmpfs" end } }
+  equal(ran([[
+    local function mount(source, target, kind, flags) return call(165, source, target, kind, flags, 0) end
+    print(mount("none", "/proc/sys", "tmpfs", 0x1020), mount("/", "/mnt", "tmpfs", 0x1000), mount("/proc", "/mnt", "tmpfs", 0x2000), mount("x", "/mnt", "tmpfs", 0x20))
+    print(mount("x", "/proc/self/root/tmp", "tmpfs", 0) ~= 0)]], spec):gsub("\tOperation not permitted", ""), "-1\t-1\t-1\t-1\ntrue")
+end)
+
+test("of who performs there is nothing to be had", function()
+  -- With the host's pids, /proc/self is the performing process, whatever it is called.
+  equal(ran([[
+    local function whole(path)
+      local fd = call(257, -100, path, 0, 0)
+      if fd < 0 then return "none" end
+      local b = ffi.new "char[8192]"
+      local n = ffi.C.read(fd, b, 8192)
+      return n > 0 and ffi.string(b, n) or "empty"
+    end
+    print(whole "/proc/./self/environ")
+    local text = whole "/proc/./self/cmdline"
+    print(text == "none" or text == "empty" or text:find "^ccsand%-performer" ~= nil)
+    ffi.cdef "int chdir(const char*);"
+    ffi.C.chdir "/proc"
+    print(whole "self/environ")]], { namespaces = { pid = "host" }, user_namespace = false, capabilities = "none",
+    env = { SECRET = "mine" }, files = function() return true end }):gsub("none", "empty"), "empty\ntrue\nempty")
+end)
+
+test("callers that are killed leave nobody who performs", function()
+  local function descriptors() return #t.host_lines("ls /proc/" .. ffi.C.getpid() .. "/fd") end
+  local before = descriptors()
+  local box = t.box({ files = function() return true end, limits = { pids = 20 } }):start({ "/bin/sh", "-c", [[
+    mkfifo /tmp/f; i=0
+    while [ $i -lt 150 ]; do cat /tmp/f & p=$!; sleep 0.01; kill -9 $p; wait $p 2>/dev/null; i=$((i+1)); done; sleep 2; echo done >/tmp/x]] }, { capture = true })
+  local most = 0
+  while not box:wait(0.1) do most = math.max(most, descriptors() - before) end
+  assert(most < 200, most .. " descriptors for calls of the dead")
+end)
+
+test("who performs has the namespaces of the caller", function()
+  equal(ran([[
+    local function whole(path)
+      local f = io.open(path)
+      local text = f and f:read "*a" or "none"
+      if f then f:close() end
+      return text
+    end
+    print(whole "/proc/sys/kernel/hostname")
+    print((whole "/proc/sysvipc/shm"):gsub("[^\n]*\n", "", 1))]], { hostname = "within", files = function() return true end }), "within\n\n\t1")
+end)
+
+test("what would go past the functions is not there", function()
+  for _, key in ipairs { "files", "exec", "connect" } do
+    match(ran([[print(call(425, 8, 0))]], { seccomp = "none", [key] = function() return true end }), "Function not implemented", key)
+  end
+  equal(ran([[
+    local s = call(41, 2, 2, 0)
+    print(call(54, s, 0, 4, "\131\7\4\10\0\0\1\0", 8), call(54, s, 1, 2, ffi.new("int[1]", 1), 4))]], { capabilities = "all", connect = { "*:53" } }),
+    "-1\t0\tnil")
+end)
 
 test("who performs cannot be looked into", function()
   -- The worst case: the host's pids, the host's root, all that a container may have but sys_ptrace.

@@ -7,7 +7,7 @@
 #include <cerrno>
 
 #include "core/cgroup.hpp"
-#include "core/init_program.hpp"
+#include "core/bare_programs.hpp"
 #include "core/operations/describe.hpp"
 #include "core/state.hpp"
 #include "sys/file.hpp"
@@ -38,14 +38,7 @@ Result<void> apply(const AttachCgroup&, Context& context) {
 Result<void> apply(const AdoptIntoCgroup& op, Context& context) { return op.cgroup->adopt(context.child); }
 
 Result<void> apply(const OpenInit& op, Context& context) {
-  // One for each container: it may not be written to, yet /proc/1/exe leads to it.
-  auto made = sys::memfd_create("ccsand-init", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
-  if (!made && made.error().code == EINVAL)  // before Linux 6.3 there is no MFD_EXEC
-    made = sys::memfd_create("ccsand-init", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  if (!made) return made.error();
-  CCSAND_TRY(sys::write_all(made->get(), init_program(), "the memfd of ccsand-init"));
-  CCSAND_TRY(sys::add_seals(made->get(), F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE));
-  context.put(op.out, std::move(*made));
+  context.put(op.out, CCSAND_TRY(open_sealed(init_program(), "ccsand-init")));  // one for each container
   return {};
 }
 Result<void> apply(const CallHook& op, Context& context) { return op.hook->run(op.phase, context, op.root); }

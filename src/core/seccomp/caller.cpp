@@ -84,11 +84,14 @@ Result<Caller> examine_caller(pid_t thread) {
   caller.root = CCSAND_TRY(sys::open(proc_path(thread, "root").c_str(), O_PATH | O_DIRECTORY));
   caller.directory = CCSAND_TRY(sys::open(proc_path(thread, "cwd").c_str(), O_PATH | O_DIRECTORY));
   caller.user_namespace = CCSAND_TRY(foreign_namespace(thread, "user"));
-  caller.mount_namespace = CCSAND_TRY(foreign_namespace(thread, "mnt"));
+  for (const char* kind : {"mnt", "net", "ipc", "uts", "cgroup"})
+    if (Fd space = CCSAND_TRY(foreign_namespace(thread, kind)); space.open()) caller.namespaces.push_back(std::move(space));
   return caller;
 }
 
 Result<Fd> descriptor_of(const Caller& caller, int number) {
+  auto thread = sys::pidfd_open_thread(caller.thread);  // a thread can have descriptors of its own
+  if (thread) return sys::pidfd_getfd(thread->get(), number);
   Fd process = CCSAND_TRY(sys::pidfd_open(caller.process));
   return sys::pidfd_getfd(process.get(), number);
 }

@@ -25,7 +25,7 @@ struct Caller {
   unsigned umask = 022;
   Fd root, directory;             // its root and its current directory
   Fd user_namespace;              // open where it is another than ccsand's
-  Fd mount_namespace;
+  std::vector<Fd> namespaces;     // mount, net, ipc, uts and cgroup, where they are others
 };
 
 // Reads /proc of a thread.
