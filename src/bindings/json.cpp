@@ -154,7 +154,8 @@ std::string printable(std::string_view text) {
 
 // decode(text) -> value
 Result<int> decode_body(lua_State* L) {
-  if (lua_type(L, 1) != LUA_TSTRING) return make_error(EINVAL, "json", "", std::string("decode takes a string, got ") + luaL_typename(L, 1));
+  if (lua_type(L, 1) != LUA_TSTRING)
+    return make_error(EINVAL, "json", "", std::string("decode takes a string, got ") + luaL_typename(L, 1));
   std::size_t size = 0;
   const char* data = lua_tolstring(L, 1, &size);
   Preparation preparation({data, size});

@@ -384,7 +384,9 @@ function kafel.read(text, options)
   if type(text) ~= "string" then error(core.error("from_kafel: takes a string, got " .. type(text))) end
   options = options or {}
   for key in pairs(options) do
-    if not option_keys[key] then error(core.error(("from_kafel: '%s' is not an option"):format(tostring(key)), "options are name, include, architectures")) end
+    if not option_keys[key] then
+      error(core.error(("from_kafel: '%s' is not an option"):format(tostring(key)), "options are name, include, architectures"))
+    end
   end
   local name = options.name or "kafel policy"
   local architectures = seccomp.parts(seccomp.policy { architectures = options.architectures }).architectures

@@ -174,7 +174,8 @@ local function condition_of(call, args, where)
   for i, arg in ipairs(args) do
     local parameter = parameters[arg.index + 1]
     if not parameter then
-      fail(("%s: %s takes %d argument%s; there is none of index %d"):format(where, call, #parameters, #parameters == 1 and "" or "s", arg.index))
+      fail(("%s: %s takes %d argument%s; there is none of index %d")
+        :format(where, call, #parameters, #parameters == 1 and "" or "s", arg.index))
     end
     local good, text = pcall(conditions.compare, parameter, arg.op, arg.value, arg.mask)
     if not good then fail(("%s: %s: %s"):format(where, call, tostring(text.message or text))) end
