@@ -4,7 +4,8 @@ set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS ON)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
-set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
+# Small before fast: a start is a matter of the pages it touches, and measured no slower.
+set(CMAKE_CXX_FLAGS_RELEASE "-Os -DNDEBUG")
 
 add_library(ccsand_options INTERFACE)
 target_compile_options(ccsand_options INTERFACE

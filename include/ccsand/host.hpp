@@ -15,13 +15,22 @@ enum class RecipeMode {
   run,    // a container that the recipe returns is run; its status is the result
   plan,   // ... its plan is printed; nothing of the kernel is touched
   check,  // ... it is only made and validated
+  learn,  // ... it is run and watched, and the policy that it needs is written
+};
+
+// What `ccsand learn` was asked for.
+struct LearnOptions {
+  std::vector<std::string> command;  // in the container; empty for its own
+  std::string into;                  // a policy's file to widen, "" for none
+  std::string output;                // where to write, "" for there, else standard output
 };
 
 struct RecipeOptions {
   RecipeMode mode = RecipeMode::run;
   bool shipped_only = false;  // the name is that of a shipped recipe, whatever files there are
-  bool show_denied = false;  // each system call that the container's policy denies is told on stderr
-  bool trace = false;  // each step of a container that is run is printed with its time
+  bool show_denied = false;   // each system call that the container's policy denies is told on stderr
+  LearnOptions learn;
+  bool trace = false;         // each step of a container that is run is printed with its time
 };
 
 // The names of the recipes that ship: "recipes/alpine.lua", ...

@@ -11,7 +11,7 @@ local policy_keys = { "notify", "connect", "files", "exec", "on_denied" }
 local handles = setmetatable({}, { __mode = "k" }) -- running container -> { handle, table }
 
 local function copy(value)
-  if type(value) ~= "table" then return value end
+  if type(value) ~= "table" or getmetatable(value) ~= nil then return value end -- a policy is what it is
   local result = {}
   for k, v in pairs(value) do result[k] = copy(v) end
   return result
@@ -23,11 +23,11 @@ local function isolated(spec, result, options)
   local known = keep and isolations[spec]
   if not known then
     local on_call = require("ccsand.isolation").apply(result, options)
-    known = { seccomp = result.seccomp, on_call = on_call }
+    known = { seccomp = result.seccomp, landlock = result.landlock, on_call = on_call }
     if keep then isolations[spec] = known end
   end
   for _, key in ipairs(policy_keys) do result[key] = nil end
-  result.seccomp = known.seccomp
+  result.seccomp, result.landlock = known.seccomp, known.landlock
   return known.on_call
 end
 

@@ -86,10 +86,64 @@ local function add_connect(handlers, rule)
   add_group(handlers, { "connect" }, decide)
 end
 
+-- Lists of paths are the kernel's to keep: Landlock's rules, which no thread can outrun.
+local all_but_execute = { "read", "write", "ioctl_dev" }
+local function list_of(value, key)
+  for i, path in ipairs(value) do
+    if type(path) ~= "string" then fail(("container.%s: lists paths, got %s at %d"):format(key, type(path), i)) end
+  end
+  return value
+end
+local function require_lists(files)
+  for _, key in ipairs { "read", "write" } do
+    if files[key] ~= nil and type(files[key]) ~= "table" then fail(("container.files.%s: must be a list of paths or a function, got %s"):format(key, type(files[key]))) end
+  end
+end
+local function add_rules(spec, files, exec)
+  local landlock = {}
+  for k, v in pairs(type(spec.landlock) == "table" and spec.landlock or {}) do landlock[k] = v end
+  local paths = {}
+  for path, rights in pairs(type(landlock.paths) == "table" and landlock.paths or {}) do paths[path] = rights end
+  local function extend(key, list)
+    local all = {}
+    for _, path in ipairs(landlock[key] or {}) do all[#all + 1] = path end
+    for _, path in ipairs(list) do all[#all + 1] = path end
+    landlock[key] = all
+  end
+  if files then
+    for _, key in ipairs { "read", "write" } do
+      if files[key] ~= nil then extend(key, list_of(files[key], "files." .. key)) end
+    end
+  elseif not (landlock.read or landlock.write or landlock.execute or next(paths)) then
+    paths["/"] = all_but_execute -- only execution is what the list is about
+  end
+  if exec then
+    extend("execute", list_of(exec, "exec"))
+  elseif not landlock.execute and paths["/"] == nil then
+    paths["/"] = { "execute" }
+  end
+  if next(paths) then landlock.paths = paths end
+  spec.landlock = landlock
+end
+
 local opening = { "open", "openat", "openat2", "creat" }
--- files = function(call): every open is asked for, and performed where it says true.
+-- files = function(call): every open is asked for, and performed where it says true. A table
+-- has lists, or functions for what is opened to read and to write.
 local function add_files(handlers, decide)
   if decide == nil then return end
+  if type(decide) == "table" then
+    local bit, filter = require "bit", require "ccsand.filter"
+    local writing = bit.bor(filter.constant "O_WRONLY", filter.constant "O_RDWR", filter.constant "O_CREAT", filter.constant "O_TRUNC")
+    local read, write = decide.read, decide.write
+    require_function(read, "files.read")
+    require_function(write, "files.write")
+    decide = function(call)
+      local flags = call.args.flags
+      if call.name == "openat2" then flags = call:open_flags() end
+      local writes = call.name == "creat" or flags == nil or bit.band(flags, writing) ~= 0
+      return (writes and write or read)(call)
+    end
+  end
   add_group(handlers, opening, require_function(decide, "files"))
 end
 -- exec = function(call): what it denies is not executed. See docs/policies.md on what it cannot promise.
@@ -172,8 +226,19 @@ function isolation.apply(spec, options)
   local handlers = {}
   add_notify(handlers, given.notify)
   add_connect(handlers, given.connect)
-  add_files(handlers, given.files)
-  add_exec(handlers, given.exec)
+  local files, exec = given.files, given.exec
+  if type(files) == "table" then
+    for key in pairs(files) do
+      if key ~= "read" and key ~= "write" then fail(("container.files: '%s' is not a key: it takes read and write"):format(tostring(key))) end
+    end
+  end
+  local listed = type(files) == "table" and type(files.read) ~= "function" and type(files.write) ~= "function"
+  if listed or type(exec) == "table" then
+    if listed then require_lists(files) end
+    add_rules(spec, listed and files or nil, type(exec) == "table" and exec or nil)
+  end
+  if not listed then add_files(handlers, files) end
+  if type(exec) ~= "table" then add_exec(handlers, exec) end
   local on_denied = given.on_denied
   if on_denied ~= nil then require_function(on_denied, "on_denied") end
   if options and options.show_denied then

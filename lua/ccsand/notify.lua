@@ -39,15 +39,15 @@ local function number_at(bytes, at, size)
   return value
 end
 
-local function words_at(handle, pointer)
+local function words_at(state, pointer)
   local list = {}
   if pointer == 0 then return list end
   for i = 0, most_words - 1 do
-    local bytes, problem = handle:bytes(pointer + 8 * i, 8)
+    local bytes, problem = state.handle:bytes(state.token, pointer + 8 * i, 8)
     if not bytes then return nil, problem end
     local at = number_at(bytes, 1, 8)
     if at == 0 then return list end
-    local word, why = handle:string(at, longest_word)
+    local word, why = state.handle:string(state.token, at, longest_word)
     if not word then return nil, why end
     list[#list + 1] = word
   end
@@ -55,13 +55,13 @@ local function words_at(handle, pointer)
 end
 
 local readers = {
-  path = function(handle, value) return handle:string(value, longest_path) end,
-  string = function(handle, value) return handle:string(value, longest_path) end,
+  path = function(state, value) return state.handle:string(state.token, value, longest_path) end,
+  string = function(state, value) return state.handle:string(state.token, value, longest_path) end,
   argv = words_at,
-  sockaddr = function(handle, value, raw, index)
-    local size = signed(raw[index + 1])
+  sockaddr = function(state, value, index)
+    local size = signed(state[index + 1])
     if size < 0 or size > 128 then return nil, "EINVAL" end
-    local bytes, problem = handle:bytes(value, size)
+    local bytes, problem = state.handle:bytes(state.token, value, size)
     if not bytes then return nil, problem end
     return address.decode(bytes)
   end,
@@ -72,26 +72,29 @@ local plain = {
 
 -- ---- the call, as handlers see it
 
+-- A call has one field, its state: its arguments as numbers (1 to 6), handle, token, name, pid, architecture, and
+-- what was found out. No weak table, no key that takes a hash: there may be a hundred thousand calls a second.
 local Call = {}
-local inner = setmetatable({}, { __mode = "k" }) -- call -> { handle, raw, cache, name, ... }
+local S = 1
 
 -- An argument by name. What lies in the container's memory is copied once: what was
 -- checked is what is performed.
 local function argument(state, name)
-  local known = state.cache[name]
-  if known ~= nil then return known.value, known.problem end
+  local known = state.cache and state.cache[name]
+  if known then return known.value, known.problem end
   for i, parameter in ipairs(notify.parameters(state.name)) do
     if parameter.name == name then
-      local raw = state.raw[i]
+      local raw = state[i]
       local read = readers[parameter.type]
       local value, problem
       if read and raw == 0 then value, problem = nil, "EFAULT"
       elseif read then
         state.looked = true
-        value, problem = read(state.handle, raw, state.raw, i)
+        value, problem = read(state, raw, i)
       else
         value = (plain[parameter.type] or tonumber)(raw)
       end
+      state.cache = state.cache or {}
       state.cache[name] = { value = value, problem = problem }
       return value, problem
     end
@@ -100,15 +103,24 @@ end
 
 Call.__metatable = "a call"
 Call.__tostring = function(self) return self:text() end
+local Args = {
+  __index = function(self, key) return (argument(rawget(self, S), key)) end,
+  __newindex = function() error(core.error "arguments cannot be changed") end,
+}
 Call.__index = function(self, key)
-  if Call[key] then return Call[key] end
-  local state = inner[self]
+  local method = Call[key]
+  if method then return method end
+  local state = rawget(self, S)
   if key == "name" or key == "pid" or key == "architecture" then return state[key] end
-  if key == "args" then return state.args end
+  if key == "args" then
+    state.args = state.args or setmetatable({ state }, Args)
+    return state.args
+  end
 end
 Call.__newindex = function() error(core.error "a call cannot be changed; call:perform { path = ... } performs another") end
 
 local function flags_text(value, prefixes)
+  if value == 0 and prefixes:find "IPPROTO_" then return "0" end -- whatever the family's own is
   local words, rest, zero = {}, value, nil
   for prefix in prefixes:gmatch "[^|]+" do
     local constants, names = filter.constants(prefix), {}
@@ -149,7 +161,7 @@ local function shown(state, parameter, index)
     end
     return ("%q"):format(value)
   end
-  if parameter.type == "pointer" then return ("0x%x"):format(state.raw[index] % 2 ^ 53) end
+  if parameter.type == "pointer" then return ("0x%x"):format(state[index] % 2 ^ 53) end
   local value = argument(state, parameter.name)
   if parameter.type == "fd" and value == -100 then return "AT_FDCWD" end
   if parameter.type == "mode" then return ("0%o"):format(value) end
@@ -159,18 +171,19 @@ end
 
 --- "openat(dirfd=AT_FDCWD, pathname="/etc/passwd", flags=O_RDONLY, mode=0)"
 function Call:text()
-  local state, words = inner[self], {}
+  local state, words = self[S], {}
   for i, parameter in ipairs(notify.parameters(state.name)) do
     words[i] = parameter.name .. "=" .. shown(state, parameter, i)
   end
   return state.name .. "(" .. table.concat(words, ", ") .. ")"
 end
 --- Who asks: { uid, gid, pid, host_pid }, ids of the host and its pid in the container; nil if it has gone.
-function Call:who() return inner[self].handle:who() end
+function Call:who() return self[S].handle:who(self[S].token) end
 --- Some of its memory; nil and the errno's name where there is none.
 function Call:read(pointer, size)
-  inner[self].looked = true
-  return inner[self].handle:bytes(pointer, size)
+  local state = self[S]
+  state.looked = true
+  return state.handle:bytes(state.token, pointer, size)
 end
 
 -- ---- answers
@@ -179,37 +192,37 @@ local function answered(state) state.done = true end
 
 --- The call fails: "EACCES", default EPERM.
 function Call:deny(errno)
-  local state = inner[self]
-  state.handle:errno(errno or "EPERM")
+  local state = self[S]
+  state.handle:errno(state.token, errno or "EPERM")
   answered(state)
 end
 --- The call returns this number, and nothing is done.
 function Call:answer(value)
-  local state = inner[self]
-  state.handle:value(value or 0)
+  local state = self[S]
+  state.handle:value(state.token, value or 0)
   answered(state)
 end
 --- The call returns a descriptor: a copy of this one.
 function Call:inject(descriptor, close_on_exec)
-  local state = inner[self]
-  state.handle:inject(descriptor, close_on_exec)
+  local state = self[S]
+  state.handle:inject(state.token, descriptor, close_on_exec)
   answered(state)
 end
 --- The process ends before the call is made.
 function Call:kill()
-  local state = inner[self]
-  state.handle:kill()
+  local state = self[S]
+  state.handle:kill(state.token)
   answered(state)
 end
 --- The kernel goes on with the call. An error where something in the container's memory was
 --- looked at: another of its threads could put something else there before the kernel reads it.
 function Call:continue(options)
-  local state = inner[self]
+  local state = self[S]
   if state.looked and not (options and options.racy) then
     error(core.error(state.name .. ": what was checked lies in the container's memory, which can change before the kernel reads it",
       "use call:perform(), which does what was checked; or call:continue { racy = true } where the check protects nothing"))
   end
-  state.handle["continue"](state.handle)
+  state.handle["continue"](state.handle, state.token)
   answered(state)
 end
 --- Waits this long, in seconds; meanwhile everything else goes on.
@@ -257,11 +270,23 @@ function deeds.open(self, a) return opening(self, at_cwd, a.pathname, a.flags, a
 function deeds.creat(self, a)
   return opening(self, at_cwd, a.pathname, filter.constant "O_CREAT" + filter.constant "O_WRONLY" + filter.constant "O_TRUNC", a.mode)
 end
+-- openat2's struct open_how, copied once as all else: flags, mode, resolve.
+local function how_of(self)
+  local state = self[S]
+  if not state.how then
+    for i, parameter in ipairs(notify.parameters "openat2") do
+      if parameter.name == "how" then state.how, state.how_problem = self:read(state[i], 24) end
+    end
+  end
+  return need(state.how, state.how_problem)
+end
+--- The flags of an openat2(2); nil where they cannot be read.
+function Call:open_flags()
+  local good, how = pcall(how_of, self)
+  return good and number_at(how, 1, 4) or nil
+end
 function deeds.openat2(self, a)
-  local state = inner[self]
-  local index
-  for i, parameter in ipairs(notify.parameters "openat2") do if parameter.name == "how" then index = i end end
-  local how = need(self:read(state.raw[index], 24))
+  local how = how_of(self)
   return opening(self, a.dirfd, a.pathname, number_at(how, 1, 4), number_at(how, 9, 4), number_at(how, 17, 4))
 end
 local function on_socket(kind)
@@ -289,7 +314,7 @@ function notify.can_perform(name) return deeds[name] ~= nil end
 --- ccsand makes the call, on its copy of what was checked, in the container's root and with the caller's
 --- rights; mknod and mount with ccsand's own. `changes` replace arguments: { pathname = "/other" }.
 function Call:perform(changes)
-  local state = inner[self]
+  local state = self[S]
   local make = deeds[state.name]
   if not make then
     error(core.error(state.name .. ": ccsand cannot perform this call", "it performs open, openat, openat2, creat, connect, bind, mknod, mknodat, mount"))
@@ -302,24 +327,15 @@ function Call:perform(changes)
   end })
   local good, deed = pcall(make, self, arguments)
   if not good and type(deed) == "table" and deed.errno and not deed.operation then
-    state.handle:errno(deed.errno)
+    state.handle:errno(state.token, deed.errno)
     return answered(state)
   end
   if not good then error(deed, 0) end
-  state.handle:perform(deed)
+  state.handle:perform(state.token, deed)
   answered(state)
 end
 
 -- ---- dispatching
-
-local function new_call(handle, name, pid, raw, architecture)
-  local call = setmetatable({}, Call)
-  local state = { handle = handle, name = name, pid = pid, raw = raw, architecture = architecture, cache = {} }
-  state.args = setmetatable({}, { __index = function(_, key) return (argument(state, key)) end,
-                                  __newindex = function() error(core.error "arguments cannot be changed") end })
-  inner[call] = state
-  return call, state
-end
 
 -- What a handler returned, where it has not answered itself.
 local function settle(call, state, value)
@@ -338,21 +354,37 @@ local function report(name, problem)
   io.stderr:write(("ccsand: notify.%s failed, the call is denied: %s\n"):format(name, tostring(problem)))
 end
 
---- A function for core.start: handlers by the call's name; `otherwise` gets the rest.
+-- Handlers run in coroutines, so that they can wait; those that have done their work do the next.
+local finished, idle = {}, {}
+local most_idle = 16
+local function work(handler, call, state)
+  while true do
+    settle(call, state, handler(call, state))
+    handler, call, state = coroutine.yield(finished)
+  end
+end
+
+local function step(thread, call, state, ...)
+  local good, what = coroutine.resume(thread, ...)
+  if good and what == finished then
+    if #idle < most_idle then idle[#idle + 1] = thread end
+  elseif good then
+    state.handle:later(state.token, tonumber(what) or 0, function() step(thread, call, state) end)
+  else
+    report(state.name, what)
+    if not state.done then pcall(call.deny, call) end
+  end
+end
+
+--- A function for core.start: handlers by the call's name; `otherwise` gets the rest. They get the call, and its
+--- arguments as the kernel has them, 1 to 6.
 function notify.dispatcher(handlers, otherwise)
-  return function(handle, name, pid, raw, architecture)
-    local call, state = new_call(handle, name, pid, raw, architecture)
+  return function(handle, token, name, pid, architecture, a, b, c, d, e, f)
+    local state = { a, b, c, d, e, f, handle = handle, token = token, name = name, pid = pid, architecture = architecture, done = false, looked = false }
+    local call = setmetatable({ state }, Call)
     local handler = handlers[name] or otherwise
     if not handler then return call:deny() end
-    local thread = coroutine.create(function() settle(call, state, handler(call, raw)) end)
-    local function step()
-      local good, seconds = coroutine.resume(thread)
-      if good and coroutine.status(thread) ~= "dead" then return handle:later(tonumber(seconds) or 0, step) end
-      if good then return end
-      report(name, seconds)
-      if not state.done then pcall(call.deny, call) end
-    end
-    step()
+    step(table.remove(idle) or coroutine.create(work), call, state, handler, call, state)
   end
 end
 

@@ -7,6 +7,7 @@ local function handle(value, mode, options)
   if not container or not container.is(value) then
     error("a recipe returns a container, an exit status or nothing, not a " .. type(value), 0)
   end
+  if mode == "learn" then return require("ccsand.learn").main(value, options.learn) end
   if mode == "check" then return value:check() and 0 end
   if mode == "plan" then
     io.stdout:write(value:plan())

@@ -146,7 +146,7 @@ function seccomp.policy(spec)
     default = actions.number "errno EPERM", unknown = actions.number "errno ENOSYS", foreign = actions.number "kill",
   }
   if spec.name ~= nil and type(spec.name) ~= "string" then fail "seccomp.policy: 'name' is a string" end
-  record.name = spec.name or (from and record.name) or "policy of " .. where
+  record.name = spec.name or (from and record.name .. ", changed by " .. where) or "policy of " .. where
   set_architectures(record, spec.architectures)
   for _, key in ipairs { "default", "unknown", "foreign" } do
     if spec[key] ~= nil then record[key] = actions.number(spec[key]) end
@@ -195,7 +195,8 @@ function Policy:only(list)
   local where = core.caller() or "?"
   for key in pairs(list) do
     if type(key) ~= "string" then fail "only: names calls with conditions, { socket = \"domain == AF_UNIX\" }" end
-    add_list(record.statements, record.default, { key }, where)
+    local stops = actions.denies(record.default) and not actions.word(record.default):find "^errno" and record.default
+    add_list(record.statements, stops or actions.number "deny", { key }, where)
   end
   add_list(record.statements, actions.number "allow", list, where)
   return make(record)

@@ -13,6 +13,10 @@
 ---@field cgroup ccsand.cgroup
 --- Policies for system calls: `require "ccsand.seccomp"`.
 ---@field seccomp ccsand.seccomp
+--- Whole policies that ship: `require "ccsand.policy"`.
+---@field policy ccsand.policy
+--- Learning what a command needs: `require "ccsand.learn"`.
+---@field learn ccsand.learn
 local ccsand = {}
 
 --- Makes a container, which is a value: nothing of the kernel is touched, and no image

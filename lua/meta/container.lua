@@ -83,11 +83,12 @@ function container.is(value) end
 --- Where connect(2) may go: a list such as { "10.0.0.0/8:443", "[::1]:80", "*:53", "unix:/run/x.sock" }, all else is refused,
 --- and so is sending to an address without a connection; or a function.
 ---@field connect? string[]|ccsand.CallHandler
---- Decides each open(2), openat(2), openat2(2), creat(2): true opens the file in the container's root, with its rights.
----@field files? ccsand.CallHandler
---- Decides each execve(2) and execveat(2) after the first. It cannot promise against a thread that changes the words
---- meanwhile: `landlock = { execute = ... }` can.
----@field exec? ccsand.CallHandler
+--- What may be opened. Lists of paths are Landlock's to keep; functions are asked for each open(2), openat(2), openat2(2)
+--- and creat(2), and true opens the file in the container's root, with its rights.
+---@field files? { read: string[], write: string[] }|{ read: ccsand.CallHandler, write: ccsand.CallHandler }|ccsand.CallHandler
+--- What may be executed. A list of paths is Landlock's to keep. A function is asked for each execve(2) and execveat(2) after
+--- the first; it cannot promise against a thread that changes the words meanwhile, which the list can.
+---@field exec? string[]|ccsand.CallHandler
 --- Called with each system call that the policy denies, before the call gets its answer. With --show-denied they are printed.
 ---@field on_denied? fun(denial: ccsand.Denial)
 --- Limits of the container's cgroup. Default none. cgroups(7)
@@ -326,6 +327,10 @@ function Call:perform(changes) end
 --- the check protects nothing. seccomp_unotify(2)
 ---@param options? { racy: boolean }
 function Call:continue(options) end
+
+--- The flags of an openat2(2), which are in memory; nil where they cannot be read, and for other calls.
+---@return integer?
+function Call:open_flags() end
 
 --- Ends the process before the call is made; the result's reason is "denied" where that ends the container.
 function Call:kill() end

@@ -8,6 +8,7 @@ return ccsand.container {
   sys = false,
   dev = false,
   masked_paths = {},
+  seccomp = "none",
   readonly_paths = {},
   capabilities = {
     "chown", "dac_override", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap",

@@ -10,6 +10,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <utility>
 
 #include "bindings/binding.hpp"
 #include "bindings/descriptor.hpp"
@@ -30,6 +31,7 @@ constexpr std::size_t kLongestString = 64 * 1024, kMostBytes = 1 << 20;
 
 // A call that waits. Lua and the supervisor hold it together.
 struct Call {
+  std::int64_t token = 0;  // its name for Lua
   int listener = -1;
   seccomp_notif notification = {};
   bool answered = false, deferred = false;
@@ -58,6 +60,14 @@ void answer_descriptor(Call& call, int fd, bool close_on_exec) {
   call.answered = true;
 }
 
+class LuaCallSupervisor;
+
+// What Lua's one value for all calls of a supervisor holds.
+struct Hub {
+  LuaCallSupervisor* supervisor = nullptr;  // null once it has ended
+};
+using SharedHub = std::shared_ptr<Hub>;
+
 class LuaCallSupervisor final : public CallSupervisor {
  public:
   LuaCallSupervisor(lua_State* L, int index) {
@@ -66,8 +76,13 @@ class LuaCallSupervisor final : public CallSupervisor {
     thread_ = luaL_ref(L, LUA_REGISTRYINDEX);
     lua_pushvalue(L, index);
     function_ = luaL_ref(L, LUA_REGISTRYINDEX);
+    hub_->supervisor = this;
+    new (lua_newuserdata(L, sizeof(SharedHub))) SharedHub(hub_);
+    luaL_getmetatable(L, kCallType);
+    lua_setmetatable(L, -2);
+    handle_ = luaL_ref(L, LUA_REGISTRYINDEX);
   }
-  ~LuaCallSupervisor() override { calls_.clear(); }  // the state may be closing: references are its own
+  ~LuaCallSupervisor() override { hub_->supervisor = nullptr; }  // the state may be closing: references are its own
 
   void decide(int listener, const seccomp_notif& notification) override;
   void add_polls(std::vector<pollfd>& polls) const override {
@@ -89,9 +104,17 @@ class LuaCallSupervisor final : public CallSupervisor {
     calls_.clear();
     for (const Timer& timer : timers_) luaL_unref(state_, LUA_REGISTRYINDEX, timer.function);
     timers_.clear();
+    for (int* reference : {&handle_, &function_, &thread_}) luaL_unref(state_, LUA_REGISTRYINDEX, std::exchange(*reference, LUA_NOREF));
   }
+  void restrict_with(int ruleset) override { ruleset_ = ruleset; }
+  [[nodiscard]] int ruleset() const { return ruleset_; }
   [[nodiscard]] bool has_killed() const override { return killed_; }
   void note_killed() { killed_ = true; }
+  [[nodiscard]] SharedCall find(std::int64_t token) const {
+    for (const SharedCall& call : calls_)
+      if (call->token == token) return call;
+    return nullptr;
+  }
   void add_timer(std::int64_t due_ns, int function) { timers_.push_back({due_ns, function}); }
 
  private:
@@ -110,20 +133,18 @@ class LuaCallSupervisor final : public CallSupervisor {
   }
 
   lua_State* state_;
-  int thread_, function_;
+  int thread_ = 0, function_ = 0, handle_ = 0;  // in Lua's registry
+  SharedHub hub_ = std::make_shared<Hub>();
+  std::int64_t last_token_ = 0;
   std::vector<SharedCall> calls_;  // without an answer yet
   std::vector<Timer> timers_;
   bool killed_ = false;
-};
-
-// What Lua holds.
-struct CallHandle {
-  SharedCall call;
-  LuaCallSupervisor* supervisor;  // alive as long as the call waits
+  int ruleset_ = -1;
 };
 
 void LuaCallSupervisor::decide(int listener, const seccomp_notif& notification) {
   auto call = std::make_shared<Call>();
+  call->token = ++last_token_;
   call->listener = listener;
   call->notification = notification;
   calls_.push_back(call);
@@ -132,19 +153,14 @@ void LuaCallSupervisor::decide(int listener, const seccomp_notif& notification) 
   for (const Architecture& one : architectures())
     if (one.audit == notification.data.arch) architecture = &one;
   lua_rawgeti(L, LUA_REGISTRYINDEX, function_);
-  new (lua_newuserdata(L, sizeof(CallHandle))) CallHandle{call, this};
-  luaL_getmetatable(L, kCallType);
-  lua_setmetatable(L, -2);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, handle_);
+  lua_pushnumber(L, static_cast<double>(call->token));
   auto name = architecture != nullptr ? system_call_name(*architecture, notification.data.nr) : std::nullopt;
   push_text(L, name ? *name : std::to_string(notification.data.nr));
   lua_pushinteger(L, static_cast<lua_Integer>(notification.pid));
-  lua_createtable(L, 6, 0);
-  for (int i = 0; i < 6; ++i) {
-    lua_pushnumber(L, static_cast<double>(static_cast<std::int64_t>(notification.data.args[i])));
-    lua_rawseti(L, -2, i + 1);
-  }
   push_text(L, architecture != nullptr ? architecture->name : "?");
-  bool good = call_lua(5);
+  for (std::uint64_t argument : notification.data.args) lua_pushnumber(L, static_cast<double>(static_cast<std::int64_t>(argument)));
+  bool good = call_lua(11);
   if (!good || (!call->performance && !call->deferred)) answer(*call, EPERM, 0);  // no effect on one that has an answer
   forget_answered();
 }
@@ -154,7 +170,8 @@ void LuaCallSupervisor::attend(std::span<const pollfd> polls) {
   std::vector<SharedCall> present = calls_;
   for (const SharedCall& call : present) {
     if (!call->performance || at >= polls.size()) continue;
-    if (polls[at++].revents != 0) (void)call->performance->attend();  // it calls back
+    // Lua may hold the call for long; the caller's root and namespaces are not to be held with it.
+    if (polls[at++].revents != 0 && call->performance->attend()) call->performance.reset();
   }
   for (std::size_t i = 0; i < timers_.size();) {
     if (timers_[i].due_ns > monotonic_ns()) {
@@ -172,15 +189,17 @@ void LuaCallSupervisor::attend(std::span<const pollfd> polls) {
 
 // ---- methods
 
-Result<CallHandle*> handle_argument(lua_State* L, const char* method) {
-  auto* handle = static_cast<CallHandle*>(userdata_of(L, 1, kCallType));
-  if (handle == nullptr) return make_error(EINVAL, method, "", "is a method of calls: call:" + std::string(method) + "(...)");
-  return handle;
-}
-Result<CallHandle*> open_argument(lua_State* L, const char* method) {
-  CallHandle* handle = CCSAND_TRY(handle_argument(L, method));
-  if (handle->call->answered || handle->call->performance) return make_error(EALREADY, method, "", "the call has its answer");
-  return handle;
+// A call that waits, and who decides it. Methods are called as handle:method(token, ...).
+struct CallHandle {
+  SharedCall call;
+  LuaCallSupervisor* supervisor;
+};
+Result<CallHandle> handle_argument(lua_State* L, const char* method) {
+  auto* hub = static_cast<SharedHub*>(userdata_of(L, 1, kCallType));
+  if (hub == nullptr || lua_type(L, 2) != LUA_TNUMBER) return make_error(EINVAL, method, "", "is a method of calls: call:" + std::string(method) + "(...)");
+  SharedCall call = (*hub)->supervisor != nullptr ? (*hub)->supervisor->find(static_cast<std::int64_t>(lua_tonumber(L, 2))) : nullptr;
+  if (!call || call->answered || call->performance) return make_error(EALREADY, method, "", "the call has its answer");
+  return CallHandle{std::move(call), (*hub)->supervisor};
 }
 Result<double> number_argument(lua_State* L, int index, const char* method) {
   if (lua_type(L, index) != LUA_TNUMBER) return make_error(EINVAL, method, "", "takes a number");
@@ -190,9 +209,9 @@ Result<std::uint64_t> address_argument(lua_State* L, int index, const char* meth
   return static_cast<std::uint64_t>(static_cast<std::int64_t>(CCSAND_TRY(number_argument(L, index, method))));
 }
 
-Result<int> push_memory(lua_State* L, CallHandle* handle, Result<std::string> bytes) {
+Result<int> push_memory(lua_State* L, const CallHandle& handle, Result<std::string> bytes) {
   // It counts only if it was still this call's process when it was read.
-  if (bytes && !sys::notification_is_valid(handle->call->listener, handle->call->notification.id)) bytes = make_error(ESRCH, "read", "", "");
+  if (bytes && !sys::notification_is_valid(handle.call->listener, handle.call->notification.id)) bytes = make_error(ESRCH, "read", "", "");
   if (bytes) return push_text(L, *bytes), 1;
   lua_pushnil(L);
   push_text(L, error_name(bytes.error().code));
@@ -200,83 +219,77 @@ Result<int> push_memory(lua_State* L, CallHandle* handle, Result<std::string> by
 }
 // string(address, limit), bytes(address, size): nil and the errno's name where they cannot be read
 Result<int> string_body(lua_State* L) {
-  CallHandle* handle = CCSAND_TRY(handle_argument(L, "string"));
-  auto limit = CCSAND_TRY(integer_argument(L, 3, "string", 1, kLongestString));
-  std::uint64_t address = CCSAND_TRY(address_argument(L, 2, "string"));
-  return push_memory(L, handle, read_string(static_cast<pid_t>(handle->call->notification.pid), address, static_cast<std::size_t>(limit)));
+  CallHandle handle = CCSAND_TRY(handle_argument(L, "string"));
+  auto limit = CCSAND_TRY(integer_argument(L, 4, "string", 1, kLongestString));
+  std::uint64_t address = CCSAND_TRY(address_argument(L, 3, "string"));
+  return push_memory(L, handle, read_string(static_cast<pid_t>(handle.call->notification.pid), address, static_cast<std::size_t>(limit)));
 }
 Result<int> bytes_body(lua_State* L) {
-  CallHandle* handle = CCSAND_TRY(handle_argument(L, "bytes"));
-  auto size = CCSAND_TRY(integer_argument(L, 3, "bytes", 0, kMostBytes));
-  std::uint64_t address = CCSAND_TRY(address_argument(L, 2, "bytes"));
-  return push_memory(L, handle, read_bytes(static_cast<pid_t>(handle->call->notification.pid), address, static_cast<std::size_t>(size)));
+  CallHandle handle = CCSAND_TRY(handle_argument(L, "bytes"));
+  auto size = CCSAND_TRY(integer_argument(L, 4, "bytes", 0, kMostBytes));
+  std::uint64_t address = CCSAND_TRY(address_argument(L, 3, "bytes"));
+  return push_memory(L, handle, read_bytes(static_cast<pid_t>(handle.call->notification.pid), address, static_cast<std::size_t>(size)));
 }
-Result<int> valid_body(lua_State* L) {
-  CallHandle* handle = CCSAND_TRY(handle_argument(L, "valid"));
-  lua_pushboolean(L, !handle->call->answered && sys::notification_is_valid(handle->call->listener, handle->call->notification.id));
-  return 1;
-}
-
 // errno("EPERM" or number)
 Result<int> errno_body(lua_State* L) {
-  CallHandle* handle = CCSAND_TRY(open_argument(L, "errno"));
+  CallHandle handle = CCSAND_TRY(handle_argument(L, "errno"));
   std::int64_t number = 0;
-  if (lua_type(L, 2) == LUA_TSTRING) {
-    auto constant = kernel_constant(lua_tostring(L, 2));
-    if (!constant || *constant == 0 || *constant > 4095) return make_error(EINVAL, "errno", lua_tostring(L, 2), "is no error number, such as \"EPERM\"");
+  if (lua_type(L, 3) == LUA_TSTRING) {
+    auto constant = kernel_constant(lua_tostring(L, 3));
+    if (!constant || *constant == 0 || *constant > 4095) return make_error(EINVAL, "errno", lua_tostring(L, 3), "is no error number, such as \"EPERM\"");
     number = static_cast<std::int64_t>(*constant);
   } else {
-    number = CCSAND_TRY(integer_argument(L, 2, "errno", 1, 4095));
+    number = CCSAND_TRY(integer_argument(L, 3, "errno", 1, 4095));
   }
-  answer(*handle->call, static_cast<int>(number), 0);
+  answer(*handle.call, static_cast<int>(number), 0);
   return 0;
 }
 Result<int> value_body(lua_State* L) {
-  CallHandle* handle = CCSAND_TRY(open_argument(L, "value"));
-  answer(*handle->call, 0, static_cast<std::int64_t>(CCSAND_TRY(number_argument(L, 2, "value"))));
+  CallHandle handle = CCSAND_TRY(handle_argument(L, "value"));
+  answer(*handle.call, 0, static_cast<std::int64_t>(CCSAND_TRY(number_argument(L, 3, "value"))));
   return 0;
 }
 Result<int> continue_body(lua_State* L) {
-  CallHandle* handle = CCSAND_TRY(open_argument(L, "continue"));
-  answer(*handle->call, 0, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
+  CallHandle handle = CCSAND_TRY(handle_argument(L, "continue"));
+  answer(*handle.call, 0, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
   return 0;
 }
 // inject(descriptor, close_on_exec): the call returns the number of a copy
 Result<int> inject_body(lua_State* L) {
-  CallHandle* handle = CCSAND_TRY(open_argument(L, "inject"));
-  int fd = CCSAND_TRY(descriptor_argument(L, 2, "inject"));
-  answer_descriptor(*handle->call, fd, lua_toboolean(L, 3) != 0);
+  CallHandle handle = CCSAND_TRY(handle_argument(L, "inject"));
+  int fd = CCSAND_TRY(descriptor_argument(L, 3, "inject"));
+  answer_descriptor(*handle.call, fd, lua_toboolean(L, 4) != 0);
   return 0;
 }
 // later(seconds, function): the answer comes from the function, or after it
 Result<int> later_body(lua_State* L) {
-  CallHandle* handle = CCSAND_TRY(open_argument(L, "later"));
-  double seconds = CCSAND_TRY(number_argument(L, 2, "later"));
+  CallHandle handle = CCSAND_TRY(handle_argument(L, "later"));
+  double seconds = CCSAND_TRY(number_argument(L, 3, "later"));
   if (!(seconds >= 0 && seconds <= 86400)) return make_error(EINVAL, "later", "seconds", "must be 0 to 86400");
-  if (lua_type(L, 3) != LUA_TFUNCTION) return make_error(EINVAL, "later", "", "takes a function");
-  lua_pushvalue(L, 3);
-  handle->call->deferred = true;
-  handle->supervisor->add_timer(monotonic_ns() + static_cast<std::int64_t>(seconds * 1e9), luaL_ref(L, LUA_REGISTRYINDEX));
+  if (lua_type(L, 4) != LUA_TFUNCTION) return make_error(EINVAL, "later", "", "takes a function");
+  lua_pushvalue(L, 4);
+  handle.call->deferred = true;
+  handle.supervisor->add_timer(monotonic_ns() + static_cast<std::int64_t>(seconds * 1e9), luaL_ref(L, LUA_REGISTRYINDEX));
   return 0;
 }
 // kill(): its process, before the call is made
 Result<int> kill_body(lua_State* L) {
-  CallHandle* handle = CCSAND_TRY(open_argument(L, "kill"));
-  const Call& call = *handle->call;
+  CallHandle handle = CCSAND_TRY(handle_argument(L, "kill"));
+  const Call& call = *handle.call;
   auto caller = examine_caller(static_cast<pid_t>(call.notification.pid));
   auto process = caller ? sys::pidfd_open(caller->process) : Result<Fd>(caller.error());
   if (process && sys::notification_is_valid(call.listener, call.notification.id)) {
-    handle->supervisor->note_killed();
+    handle.supervisor->note_killed();
     (void)sys::pidfd_send_signal(process->get(), SIGKILL);  // it may have been killed already
   }
-  answer(*handle->call, EPERM, 0);
+  answer(*handle.call, EPERM, 0);
   return 0;
 }
 // who(): its ids as ccsand sees them, its pid as the container does
 Result<int> who_body(lua_State* L) {
-  CallHandle* handle = CCSAND_TRY(handle_argument(L, "who"));
-  auto caller = examine_caller(static_cast<pid_t>(handle->call->notification.pid));
-  if (!caller || !sys::notification_is_valid(handle->call->listener, handle->call->notification.id)) return 0;
+  CallHandle handle = CCSAND_TRY(handle_argument(L, "who"));
+  auto caller = examine_caller(static_cast<pid_t>(handle.call->notification.pid));
+  if (!caller || !sys::notification_is_valid(handle.call->listener, handle.call->notification.id)) return 0;
   lua_createtable(L, 0, 4);
   auto set = [L](const char* key, std::uint32_t value) {
     lua_pushnumber(L, value);
@@ -304,7 +317,12 @@ Result<Deed> read_deed(Table& table, const Caller& caller) {
   CCSAND_TRY(table.word("kind", kDeeds, kind));
   deed.kind = static_cast<Deed::Kind>(kind);
   CCSAND_TRY(table.text("path", deed.path));
-  CCSAND_TRY(table.text("address", deed.address));
+  int address = table.push("address");  // bytes, of which many are zero
+  if (lua_type(table.state(), address) == LUA_TSTRING) {
+    std::size_t size = 0;
+    const char* bytes = lua_tolstring(table.state(), address, &size);
+    deed.address.assign(bytes, size);
+  }
   CCSAND_TRY(table.text("source", deed.source));
   CCSAND_TRY(table.text("type", deed.type));
   CCSAND_TRY(table.text("data", deed.data));
@@ -325,19 +343,20 @@ Result<Deed> read_deed(Table& table, const Caller& caller) {
 // perform{ kind = "open", path =, flags =, ... }: the call gets the result. Whatever the
 // caller's process lacks (a descriptor, its /proc) is its answer.
 Result<int> perform_body(lua_State* L) {
-  CallHandle* handle = CCSAND_TRY(open_argument(L, "perform"));
-  Table table = CCSAND_TRY(Table::argument(L, 2, "perform"));
+  CallHandle handle = CCSAND_TRY(handle_argument(L, "perform"));
+  Table table = CCSAND_TRY(Table::argument(L, 3, "perform"));
   bool close_on_exec = false;
   CCSAND_TRY(table.boolean("close_on_exec", close_on_exec));
-  SharedCall call = handle->call;
+  SharedCall call = handle.call;
   auto caller = examine_caller(static_cast<pid_t>(call->notification.pid));
-  if (!caller) return answer(*call, ESRCH, 0), 0;
+  if (!caller) return answer(*call, caller.error().code == ENOENT ? ESRCH : caller.error().code, 0), 0;
   auto deed = read_deed(table, *caller);
   if (!deed && deed.error().code == EINVAL) return deed.error();
   if (!deed) return answer(*call, deed.error().code, 0), 0;
   // All of it was read of the process that waits, not of one that has its number by now.
   if (!sys::notification_is_valid(call->listener, call->notification.id)) return answer(*call, ESRCH, 0), 0;
   bool opens = deed->kind == Deed::open;
+  deed->ruleset = handle.supervisor->ruleset();
   Call* waiting = call.get();  // which owns the performance that calls back
   auto started = Performance::start(std::move(*caller), std::move(*deed), [waiting, opens, close_on_exec](long result) {
     if (result < 0) return answer(*waiting, static_cast<int>(-result), 0);
@@ -351,11 +370,11 @@ Result<int> perform_body(lua_State* L) {
 }
 
 int collect_call(lua_State* L) {
-  static_cast<CallHandle*>(lua_touserdata(L, 1))->~CallHandle();
+  std::destroy_at(static_cast<SharedHub*>(lua_touserdata(L, 1)));
   return 0;
 }
 
-constexpr Function kMethods[] = {{"string", binding<string_body>}, {"bytes", binding<bytes_body>}, {"valid", binding<valid_body>},
+constexpr Function kMethods[] = {{"string", binding<string_body>}, {"bytes", binding<bytes_body>},
                                  {"errno", binding<errno_body>},   {"value", binding<value_body>}, {"continue", binding<continue_body>},
                                  {"inject", binding<inject_body>}, {"later", binding<later_body>}, {"who", binding<who_body>},
                                  {"perform", binding<perform_body>}, {"kill", binding<kill_body>}};

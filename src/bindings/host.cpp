@@ -146,6 +146,7 @@ const char* mode_word(RecipeMode mode) {
     case RecipeMode::run: return "run";
     case RecipeMode::plan: return "plan";
     case RecipeMode::check: return "check";
+    case RecipeMode::learn: return "learn";
   }
   return "";
 }
@@ -155,6 +156,24 @@ int explain_error(lua_State* L) {
   if (lua_type(L, 1) == LUA_TSTRING && std::getenv("CCSAND_TRACEBACK") != nullptr)
     luaL_traceback(L, L, lua_tostring(L, 1), 1);
   return 1;
+}
+
+// { command = { ... }, into =, output = }, without what was not given.
+void push_learn_options(lua_State* L, const LearnOptions& options) {
+  lua_createtable(L, 0, 3);
+  if (!options.command.empty()) {
+    lua_createtable(L, static_cast<int>(options.command.size()), 0);
+    for (std::size_t i = 0; i < options.command.size(); ++i) {
+      push_text(L, options.command[i]);
+      lua_rawseti(L, -2, static_cast<int>(i + 1));
+    }
+    lua_setfield(L, -2, "command");
+  }
+  for (const auto& [key, value] : {std::pair{"into", &options.into}, std::pair{"output", &options.output}}) {
+    if (value->empty()) continue;
+    push_text(L, *value);
+    lua_setfield(L, -2, key);
+  }
 }
 
 struct Job {
@@ -182,6 +201,10 @@ int run_protected(lua_State* L) {
   lua_setfield(L, -2, "trace");
   lua_pushboolean(L, job->options->show_denied);
   lua_setfield(L, -2, "show_denied");
+  if (job->options->mode == RecipeMode::learn) {
+    push_learn_options(L, job->options->learn);
+    lua_setfield(L, -2, "learn");
+  }
   lua_call(L, 4, 1);
   return 1;
 }
@@ -205,7 +228,7 @@ Host::~Host() {
 Result<int> Host::run_recipe(const std::string& name, const std::vector<std::string>& arguments, const RecipeOptions& options) {
   RecipeSource source = CCSAND_TRY(find_recipe(name, options.shipped_only));
   lua_State* L = state_;
-  if (options.mode == RecipeMode::run) (void)sweep();  // what cannot be swept now is left to the next start
+  if (options.mode == RecipeMode::run || options.mode == RecipeMode::learn) (void)sweep();  // what cannot be swept now is left to the next start
   interruptible = L;
   (void)std::signal(SIGINT, on_interrupt);
   (void)std::signal(SIGTERM, on_interrupt);

@@ -19,6 +19,8 @@ constexpr const char* kUsage =
     "       ccsand run IMAGE [COMMAND...]              run a command in an image\n"
     "       ccsand plan RECIPE [ARGUMENT...]           print what would be done; needs no privileges\n"
     "       ccsand check RECIPE [ARGUMENT...]          load and validate a recipe\n"
+    "       ccsand learn [--into FILE | -o FILE] RECIPE [ARGUMENT...] [-- COMMAND...]\n"
+    "                                                  watch a command, write the policy that it needs\n"
     "       ccsand recipes                             list the recipes that ship\n"
     "       ccsand doctor                              what this host can do, and how to mend it\n"
     "       ccsand --version | --help\n"
@@ -79,6 +81,25 @@ int usage_error(const char* what) {
   return kOwnFailure;
 }
 
+// learn [--into FILE | -o FILE] RECIPE [ARGUMENT...] [-- COMMAND...]
+int learn(CommandLine& line, int argc, char** argv, int at) {
+  static const option kOptions[] = {{"into", required_argument, nullptr, 'i'}, {"output", required_argument, nullptr, 'o'}, {nullptr, 0, nullptr, 0}};
+  line.options.mode = RecipeMode::learn;
+  optind = at;
+  for (int option = 0; (option = getopt_long(argc, argv, "+o:", kOptions, nullptr)) != -1;) {
+    if (option == 'i') line.options.learn.into = optarg;
+    else if (option == 'o') line.options.learn.output = optarg;
+    else return usage_error("unknown option of learn");
+  }
+  if (optind >= argc) return usage_error("a recipe is missing");
+  line.recipe = argv[optind++];
+  int end = optind;
+  while (end < argc && std::strcmp(argv[end], "--") != 0) ++end;
+  line.arguments.assign(argv + optind, argv + end);
+  if (end < argc) line.options.learn.command.assign(argv + end + 1, argv + argc);
+  return run(line);
+}
+
 int command(CommandLine& line, int argc, char** argv, int at) {
   std::string_view word = argv[at];
   if (word == "doctor") return doctor();
@@ -86,6 +107,7 @@ int command(CommandLine& line, int argc, char** argv, int at) {
     for (const std::string& name : shipped_recipes()) (void)std::puts(name.c_str());
     return 0;
   }
+  if (word == "learn") return learn(line, argc, argv, at + 1);
   if (word == "plan" || word == "check") {
     line.options.mode = word == "plan" ? RecipeMode::plan : RecipeMode::check;
     ++at;

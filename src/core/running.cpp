@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 #include <ctime>
+#include <utility>
 
 #include "core/signals.hpp"
 #include "core/state.hpp"
@@ -69,6 +70,8 @@ Result<void> Running::begin() {
   if (!launched) return launched.error();
   launched_ = std::move(*launched);
   all_running.push_back(this);
+  if (plan_.ruleset() != kNoSlot) ruleset_ = launched_.context.fd(plan_.ruleset());
+  if (options_.supervisor) options_.supervisor->restrict_with(ruleset_);
   if (plan_.listener() != kNoSlot) listener_ = launched_.context.take(plan_.listener());
   if (plan_.terminal() != kNoSlot) relay_ = CCSAND_TRY(TerminalRelay::create(launched_.context.take(plan_.terminal())));
   return {};
@@ -96,8 +99,8 @@ Result<std::unique_ptr<Running>> Running::exec(Running& target, const ContainerS
   running->own_pid_namespace_ = false;  // it is no pid 1: signals reach it as they are
   running->is_guest_ = true;
   running->filtered_ = !wired.filter.empty();
-  int ruleset = target.plan_.ruleset() == kNoSlot ? -1 : target.launched_.context.fd(target.plan_.ruleset());
-  running->plan_ = compile_exec(wired, {target.pid(), target.pidfd(), target.cgroup(), ruleset});
+  running->ruleset_ = target.ruleset_;
+  running->plan_ = compile_exec(wired, {target.pid(), target.pidfd(), target.cgroup(), target.ruleset_});
   CCSAND_TRY(running->begin());
   return running;
 }
@@ -167,8 +170,13 @@ constexpr std::size_t kListenerPoll = 7, kOwnPolls = 8;  // of each container, b
 }
 
 Result<void> Running::pump(std::int64_t deadline_ns, Running& target) {
-  std::vector<pollfd> polls;
-  std::vector<std::size_t> counts;  // by container that runs: where its polls end
+  // Their memory is kept: a container whose calls are decided here comes by a hundred thousand times a second.
+  static std::vector<pollfd> kept_polls;
+  static std::vector<std::size_t> kept_counts;
+  std::vector<pollfd> polls = std::exchange(kept_polls, {});
+  std::vector<std::size_t> counts = std::exchange(kept_counts, {});  // by container that runs: where its polls end
+  polls.clear();
+  counts.clear();
   std::int64_t next = deadline_ns;
   auto earliest = [&next](std::int64_t time) { next = next < 0 ? time : std::min(next, time); };
   for (Running* one : all_running) {
@@ -233,6 +241,8 @@ Result<void> Running::pump(std::int64_t deadline_ns, Running& target) {
       (void)one->kill(SIGKILL);  // it may have ended just now
     }
   }
+  kept_polls = std::move(polls);
+  kept_counts = std::move(counts);
   return {};
 }
 

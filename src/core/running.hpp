@@ -91,6 +91,7 @@ class Running {
   std::vector<Fd> child_ends_;   // closed when the child has them
   Output outputs_[2];
   Fd input_;
+  int ruleset_ = -1;             // Landlock's: the context's, or of the container whose guest this is
   Fd listener_;                  // of the filter; the supervisor answers on it
   std::size_t input_sent_ = 0;
   std::unique_ptr<TerminalRelay> relay_;

@@ -20,6 +20,7 @@ Result<int> load_filter(const sock_filter* program, std::size_t length, unsigned
   return static_cast<int>(result);
 }
 
+void take_turns(int listener) { (void)call(SYS_ioctl, listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP); }
 Result<seccomp_notif> receive_notification(int listener) {
   seccomp_notif notification = {};
   long result = call(SYS_ioctl, listener, SECCOMP_IOCTL_NOTIF_RECV, &notification);

@@ -17,6 +17,9 @@ namespace ccsand::sys {
 // descriptor, which closes at exec, else 0.
 Result<int> load_filter(const sock_filter* program, std::size_t length, unsigned long flags);
 
+// Caller and supervisor take turns: the kernel need not look for an idle CPU for who is woken.
+// Linux 6.6; before, nothing happens.
+void take_turns(int listener);
 // The next notification; EAGAIN where its process has gone meanwhile (the kernel's
 // ENOENT), as poll(2) said that there was one.
 Result<seccomp_notif> receive_notification(int listener);

@@ -18,6 +18,7 @@ constexpr Kind kKinds[] = {
     {"read-only root and init", R"(root = { path = "ROOT", access = "read_only" }, init = true, hostname = "h", rlimits = { nofile = 64 })"},
     {"no user namespace, a hook, a time namespace",
      R"(user_namespace = false, before_exec = function() end, time_offsets = { boottime = 5 }, nice = 3)"},
+    {"calls that Lua decides", R"(notify = { sethostname = function() return true end }, user_namespace = false)"},
     {"mounts and a user", R"(user = 12, cwd = "/tmp", mounts = { { source = "/etc", target = "/mnt/a" }, { type = "tmpfs", target = "/mnt/b" } })"},
 };
 
@@ -80,7 +81,11 @@ TEST_CASE("a failure of any system call: no user namespace, a hook, a time names
   REQUIRE_CONTAINERS();
   fail_each(kKinds[2], EIO);
 }
+TEST_CASE("a failure of any system call: calls that Lua decides", "[fault]") {
+  REQUIRE_CONTAINERS();
+  fail_each(kKinds[3], EIO);
+}
 TEST_CASE("a failure of any system call: mounts and a user, no memory", "[fault]") {
   REQUIRE_CONTAINERS();
-  fail_each(kKinds[3], ENOMEM);
+  fail_each(kKinds[4], ENOMEM);
 }

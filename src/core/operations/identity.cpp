@@ -99,6 +99,7 @@ Result<void> apply(const LoadFilter& op, Context& context) {
 }
 Result<void> apply(const TakeListener& op, Context& context) {
   context.put(op.slot, CCSAND_TRY(sys::pidfd_getfd(context.child_pidfd, *context.child_listener)));
+  sys::take_turns(context.fd(op.slot));
   return {};
 }
 

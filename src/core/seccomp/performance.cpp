@@ -71,6 +71,7 @@ long Performance::take_caller_place() {
   row.then(SYS_fchdir, deed_.start.open() ? deed_.start.get() : caller.directory.get());
   if (row.result() < 0 || deed_.privileged) return row.result();
   row.then(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  if (deed_.ruleset >= 0) row.then(SYS_landlock_restrict_self, deed_.ruleset, 0);
   return row.result() < 0 ? row.result() : set_capabilities(caller.capabilities);
 }
 

@@ -26,6 +26,7 @@ struct Deed {
   // With the supervisor's capabilities instead of the caller's, as the caller's user: for
   // what a container may not do and its recipe allows.
   bool privileged = false;
+  int ruleset = -1;               // Landlock's, of the container; not for what is privileged
 };
 
 class Performance {

@@ -23,6 +23,9 @@ class CallSupervisor {
   // What it waits for itself: these, and the time (CLOCK_MONOTONIC, -1 for none).
   virtual void add_polls(std::vector<pollfd>& polls) const = 0;
   [[nodiscard]] virtual std::int64_t deadline_ns() const = 0;
+  // Landlock's ruleset of the container, which lasts as long as it: what is performed for
+  // the container is under it, too.
+  virtual void restrict_with(int ruleset) = 0;
   // Something of it is ready: `polls` are what add_polls added.
   virtual void attend(std::span<const pollfd> polls) = 0;
   // The container has ended: nobody waits any more.
