@@ -98,6 +98,10 @@ local function make(record)
   return policy
 end
 
+--- For other modules of ccsand: the policy of a record { name, statements, architectures, default, unknown,
+--- foreign } whose parts have been checked.
+function seccomp.make(record) return make(record) end
+
 local function of(policy, method)
   local record = parts[policy]
   if not record then fail(method .. ": call it as a method of a policy, policy:" .. method .. "(...)") end
@@ -368,6 +372,18 @@ end
 function seccomp.parts(policy) return of(policy, "parts") end
 --- By call, the statements that decide it, the first one first; `closed` where the last is unconditional.
 function seccomp.effective(policy) return effective(of(policy, "effective")) end
+
+-- ---- other formats, which load when they are first used
+
+--- The policy of an OCI or Docker profile, and a list of what was passed over.
+function seccomp.from_oci(source, options) return require("ccsand.seccomp.oci").read(source, options) end
+--- The policy of a source in kafel's language.
+function seccomp.from_kafel(text, options) return require("ccsand.seccomp.kafel").read(text, options) end
+--- The policy as JSON for OCI runtimes.
+function Policy:to_oci()
+  of(self, "to_oci")
+  return require("ccsand.seccomp.oci").write(self)
+end
 
 -- ---- the profiles that ship
 

@@ -58,6 +58,25 @@ function seccomp.named(name) end
 ---@return boolean
 function seccomp.is(value) end
 
+--- The policy of an OCI or Docker profile: `linux.seccomp` of a config.json (or the whole of it), or Docker's and Podman's
+--- form with archMap, includes and excludes. Unknown calls are passed over; unknown keys, actions and operators are errors.
+---@param source string|table JSON, or a table of the same form
+---@param options? { name: string, capabilities: any, architecture: string, kernel: string } the name for `where`; what includes and excludes ask for: capabilities as a container's key, default the container's default; the architecture and the kernel, default this host's
+---@return ccsand.Policy policy
+---@return string[] warnings what was passed over, and where entries contradict each other
+function seccomp.from_oci(source, options) end
+
+--- The policy of a source in kafel's language, that of nsjail's `seccomp_string`. Errors name line and column.
+---@param text string
+---@param options? { name: string, include: table<string, string>, architectures: string[] } the name for `where`; the texts of #include by their names; as in seccomp.policy
+---@return ccsand.Policy
+function seccomp.from_kafel(text, options) end
+
+--- For ccsand's own modules: the policy of a record whose parts have been checked.
+---@param record table
+---@return ccsand.Policy
+function seccomp.make(record) end
+
 --- For ccsand's own modules: the statements and answers of a policy. Not to be changed.
 ---@param policy ccsand.Policy
 ---@return table
@@ -141,6 +160,11 @@ function Policy:test(call, ...) end
 ---@param ... number|string
 ---@return { action: ccsand.Action, where: string, when: string?, text: string, otherwise: table? }
 function Policy:explain(call, ...) end
+
+--- The policy as JSON for runc, crun and other OCI runtimes: `linux.seccomp` of a config.json. Raises where the form cannot
+--- say it: notify, numbers of trap, answers to new calls and to other architectures that are not the runtimes' own.
+---@return string
+function Policy:to_oci() end
 
 --- The policy as text, a line for each call.
 ---@return string

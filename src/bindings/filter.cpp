@@ -164,11 +164,51 @@ Result<int> condition_body(lua_State* L) {
   return 0;
 }
 
+// comparisons(text, signature) -> the condition as alternatives, each a list of comparisons that all hold:
+// { index =, op =, bits = 32 or 64, signed =, mask = { high, low }, value = { high, low } }
+void push_halves(lua_State* L, const char* key, std::uint64_t value) {
+  lua_createtable(L, 2, 0);
+  lua_pushnumber(L, static_cast<double>(value >> 32));
+  lua_rawseti(L, -2, 1);
+  lua_pushnumber(L, static_cast<double>(value & UINT32_MAX));
+  lua_rawseti(L, -2, 2);
+  lua_setfield(L, -2, key);
+}
+void push_comparison(lua_State* L, const Comparison& comparison) {
+  constexpr const char* kOperators[] = {"==", "!=", "<", "<=", ">", ">="};
+  lua_createtable(L, 0, 6);
+  lua_pushinteger(L, static_cast<lua_Integer>(comparison.index));
+  lua_setfield(L, -2, "index");
+  lua_pushstring(L, kOperators[comparison.op]);
+  lua_setfield(L, -2, "op");
+  lua_pushinteger(L, comparison.wide ? 64 : 32);
+  lua_setfield(L, -2, "bits");
+  lua_pushboolean(L, static_cast<int>(comparison.has_sign));
+  lua_setfield(L, -2, "signed");
+  push_halves(L, "mask", comparison.mask);
+  push_halves(L, "value", comparison.value);
+}
+Result<int> comparisons_body(lua_State* L) {
+  std::string text = CCSAND_TRY(text_argument(L, 1, "comparisons")), signature = CCSAND_TRY(text_argument(L, 2, "comparisons"));
+  auto alternatives = CCSAND_TRY(parse_condition(text, parse_signature(signature), false));
+  lua_createtable(L, static_cast<int>(alternatives.size()), 0);
+  for (std::size_t i = 0; i < alternatives.size(); ++i) {
+    lua_createtable(L, static_cast<int>(alternatives[i].size()), 0);
+    for (std::size_t k = 0; k < alternatives[i].size(); ++k) {
+      push_comparison(L, alternatives[i][k]);
+      lua_rawseti(L, -2, static_cast<int>(k + 1));
+    }
+    lua_rawseti(L, -2, static_cast<int>(i + 1));
+  }
+  return 1;
+}
+
 constexpr Function kFunctions[] = {{"compile", binding<compile_body>},     {"simulate", binding<simulate_body>},
                                    {"number", binding<number_body>},       {"constant", binding<constant_body>},
                                    {"constants", binding<constants_body>}, {"calls", binding<calls_body>},
                                    {"architecture", binding<architecture_body>}, {"condition", binding<condition_body>},
-                                   {"find", binding<find_body>},           {"keep", binding<keep_body>}};
+                                   {"find", binding<find_body>},           {"keep", binding<keep_body>},
+                                   {"comparisons", binding<comparisons_body>}};
 }  // namespace
 
 int open_filter(lua_State* L) {

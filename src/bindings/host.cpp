@@ -79,6 +79,8 @@ void add_searcher(lua_State* L) {
   lua_setfield(L, -2, "ccsand.cgroup");
   lua_pushcfunction(L, open_filter);
   lua_setfield(L, -2, "ccsand.filter");
+  lua_pushcfunction(L, open_json);
+  lua_setfield(L, -2, "ccsand.json");
   lua_pop(L, 2);
 }
 

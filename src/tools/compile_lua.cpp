@@ -29,6 +29,7 @@ bool compile(const std::string& directory, const std::string& file, std::string&
   for (std::size_t size = 0; (size = std::fread(part, 1, sizeof part, input)) > 0;) source.append(part, size);
   std::fclose(input);
   lua_State* L = luaL_newstate();
+  luaL_openlibs(L);  // 64-bit literals (1ULL) need the ffi library when they are read
   bool good = luaL_loadbuffer(L, source.data(), source.size(), chunk_name(file).c_str()) == 0 &&
               lua_dump(L, append, &bytecode) == 0;
   if (!good) std::fprintf(stderr, "%s\n", lua_tostring(L, -1));

@@ -63,7 +63,7 @@ local function compare(name, module)
   end
 end
 
-for _, name in ipairs { "container", "image", "sys", "cgroup", "seccomp", "policy", "learn" } do
+for _, name in ipairs { "container", "image", "sys", "cgroup", "seccomp", "policy", "learn", "json" } do
   local there, module = pcall(require, "ccsand." .. name)
   if there then
     compare(name, module)
