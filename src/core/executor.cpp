@@ -159,6 +159,7 @@ bool has_ended(int pidfd) {
 // Until the child has finished its steps before `index`; false where it failed or died.
 bool await_child(Launch& launch, std::size_t index, int pidfd) {
   constexpr std::int64_t kLook = 20'000'000;  // a child that was killed wakes nobody
+  unsigned looks = 0;
   for (;;) {
     std::uint32_t seen = load(launch.block->child_done);
     if (seen >= launch.other_before[index]) return true;
@@ -166,7 +167,7 @@ bool await_child(Launch& launch, std::size_t index, int pidfd) {
     // Once it loads its filter it wakes nobody.
     if (launch.other_before[index] == launch.filtered_at + 1 && seen >= launch.filtered_at) {
       sys::yield();
-      if (has_ended(pidfd)) return false;
+      if (++looks % 256 == 0 && has_ended(pidfd)) return false;
       continue;
     }
     if (!sys::futex_wait(&launch.block->child_done, seen, kLook) && has_ended(pidfd)) return false;

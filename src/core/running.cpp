@@ -12,6 +12,7 @@
 #include <ctime>
 #include <utility>
 
+#include "core/seccomp/performance.hpp"
 #include "core/signals.hpp"
 #include "core/state.hpp"
 #include "sys/device.hpp"
@@ -307,6 +308,8 @@ void Running::finish() {
   launched_.pidfd.close();
   if (!options_.trace) plan_ = Plan();
   leave_loop();
+  bool others = std::any_of(all_running.begin(), all_running.end(), [](const Running* one) { return one->options_.supervisor != nullptr; });
+  if (options_.supervisor && !others) Performance::close_workshop();
 }
 void Running::leave_loop() { all_running.erase(std::remove(all_running.begin(), all_running.end(), this), all_running.end()); }
 

@@ -7,10 +7,6 @@ local t = require "support"
 t.begin()
 local test, sh, out, equal, match, fails = t.test, t.sh, t.out, t.equal, t.match, t.fails
 
--- The program that performs lives as long as ccsand.
-sh("cat /etc/passwd", { files = function() return true end })
-t.before = t.census()
-
 ffi.cdef "struct notify_time { long seconds, nanoseconds; }; int clock_gettime(int, struct notify_time *);"
 local time = ffi.new "struct notify_time"
 local function now()

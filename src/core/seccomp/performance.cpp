@@ -2,6 +2,7 @@
 #include "core/seccomp/performance.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <linux/capability.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -15,6 +16,7 @@
 
 #include "core/bare_programs.hpp"
 #include "core/generation.hpp"
+#include "sys/device.hpp"
 #include "sys/file.hpp"
 #include "sys/kernel_abi.hpp"
 #include "sys/namespace.hpp"
@@ -156,6 +158,19 @@ void Performance::end_process() {
   reap_ending();
 }
 Performance::~Performance() { end_process(); }
+
+void Performance::close_workshop() {
+  if (workshop.owner != process_generation()) return;
+  if (workshop.stack != nullptr) (void)munmap(workshop.stack, kStackSize);  // ours
+  workshop = {};
+  // They were killed just now; one that hangs in a filesystem is left to the next look.
+  constexpr int kPatience = 100;  // milliseconds
+  for (const Fd& pidfd : ending) {
+    pollfd end = {pidfd.get(), POLLIN, 0};
+    (void)sys::poll(&end, 1, kPatience);
+  }
+  reap_ending();
+}
 
 void Performance::attend() {
   PerformResult result = {};

@@ -41,6 +41,9 @@ class Performance {
   [[nodiscard]] int answer_fd() const { return socket_.get(); }  // readable when there is an answer
   void attend();  // when it is
 
+  // Lets go of what is kept from one to the next: when no container is left that could ask.
+  static void close_workshop();
+
  private:
   Performance() = default;
   void end_process();
