@@ -21,6 +21,15 @@ end
 local function isolated(spec, result, options)
   local keep = not (options and options.show_denied)
   local known = keep and isolations[spec]
+  if not known and keep then
+    local plain = true
+    for _, key in ipairs(policy_keys) do plain = plain and spec[key] == nil end
+    local shipped = plain and spec.seccomp ~= false and spec.seccomp ~= "none" and require("ccsand.shipped_filter").find(spec)
+    if shipped or (plain and (spec.seccomp == false or spec.seccomp == "none")) then
+      known = { seccomp = shipped or nil, landlock = spec.landlock }
+      isolations[spec] = known
+    end
+  end
   if not known then
     local on_call = require("ccsand.isolation").apply(result, options)
     known = { seccomp = result.seccomp, landlock = result.landlock, on_call = on_call }

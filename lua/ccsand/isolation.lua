@@ -6,21 +6,6 @@ local isolation = {}
 
 local function fail(message, hint) error(core.error(message, hint)) end
 
--- The compiled filter of a profile that ships, without making the policy of it where it was
--- made before: this is on the way of every start.
-local function shipped_filter(spec)
-  local name = spec.seccomp == nil and "default" or spec.seccomp
-  if type(name) ~= "string" or name == "none" then return nil end
-  local filter = require "ccsand.filter"
-  local key = name .. " " .. table.concat(core.capabilities { capabilities = spec.capabilities }, ",")
-  local program = filter.find(key)
-  if program then return { bpf = program, name = name } end
-  local policy = isolation.policy_of(spec)
-  if policy:notifies() then return nil end
-  filter.keep(key, policy:bpf())
-  return { bpf = policy:bpf(), name = name }
-end
-
 -- The policy that `seccomp` means; nil for none.
 function isolation.policy_of(spec)
   local value = spec.seccomp
@@ -256,7 +241,8 @@ function isolation.apply(spec, options)
     end
   end
   if next(handlers) == nil and not on_denied then
-    local shipped = shipped_filter(spec)
+    local policy = type(spec.seccomp or "default") == "string" and isolation.policy_of(spec)
+    local shipped = policy and require("ccsand.shipped_filter").keep(spec, policy)
     if shipped then
       spec.seccomp = shipped
       return nil
