@@ -234,7 +234,8 @@ Result<void> Running::pump(std::int64_t deadline_ns, Running& target) {
     if (!one->deciding_ && !one->ended_) {
       one->deciding_ = true;
       if (one->options_.supervisor) one->options_.supervisor->attend({own + kOwnPolls, count - kOwnPolls});
-      if (own[kListenerPoll].revents != 0) one->take_notification();
+      if ((own[kListenerPoll].revents & POLLIN) != 0) one->take_notification();
+      else if (own[kListenerPoll].revents != 0) one->listener_.close();  // nobody is under the filter any more
       one->deciding_ = false;
     }
     if (own[0].revents != 0 && !one->ended_) {
