@@ -122,8 +122,12 @@ Result<sys::Child> start_program(const Start& start, int cgroup) {
   std::uint64_t mask = sys::block_all_signals();
   // In the container's cgroup it has memory of its own from the start: whoever is killed for
   // the container's memory must not have ccsand's.
-  auto child = cgroup >= 0 ? sys::clone_copy(request)
-                           : sys::clone_shared(request, workshop.stack, kStackSize, execute_shared, const_cast<Start*>(&start));
+  bool own_memory = cgroup >= 0;
+#ifdef __SANITIZE_ADDRESS__
+  own_memory = true;  // its run-time cannot follow two processes in one memory
+#endif
+  auto child = own_memory ? sys::clone_copy(request)
+                          : sys::clone_shared(request, workshop.stack, kStackSize, execute_shared, const_cast<Start*>(&start));
   if (child && child->pid == 0) execute(start);
   sys::set_signal_mask(mask);
   return child;
