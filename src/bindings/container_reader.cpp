@@ -244,6 +244,7 @@ Result<ContainerRequest> read_container(lua_State* L, int index) {
   CCSAND_TRY(read_command(table, request));
   CCSAND_TRY(read_run_options(table, request));
   CCSAND_TRY(table.finish());
+  spec.network.host_name = is_host_name(spec.hostname) ? spec.hostname : std::string();  // that which was asked for
   if (spec.hostname.empty() && spec.uts.kind == NamespaceChoice::fresh) spec.hostname = "ccsand";
   CCSAND_TRY(validate(spec));
   return request;

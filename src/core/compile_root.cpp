@@ -128,6 +128,20 @@ void mount_users(PlanBuilder& b) {
   }
 }
 
+// By which the container finds names: made, never the image's.
+void mount_names(PlanBuilder& b) {
+  if (b.hosts == kNoSlot) return;
+  const RootSpec& root = b.spec.root;
+  auto mount = [&](Slot tree, const char* path, const char* name) {
+    if (root.access == RootSpec::layer) b.plan.container(UnlinkSymlink{b.in_root(path)});
+    if (root.access != RootSpec::read_only) b.plan.container(MakeMountPoint{b.in_root(path), tree});
+    b.plan.container(AttachMount{tree, b.in_root(path), name, false, root.host_view});
+  };
+  if (root.access != RootSpec::read_only) b.plan.container(MakeDirectory{b.in_root("/etc"), 0755, true});
+  mount(b.hosts, "/etc/hosts", "hosts");
+  mount(b.resolver, "/etc/resolv.conf", "resolv.conf");
+}
+
 }  // namespace
 
 void open_sources(PlanBuilder& b) {
@@ -165,6 +179,7 @@ void open_sources(PlanBuilder& b) {
 void assemble_root(PlanBuilder& b) {
   assemble_tree(b);
   mount_kernel_filesystems(b);
+  mount_names(b);
   mount_users(b);
   restrict_paths(b);
   if (b.spec.dev) mount_devices(b);

@@ -321,6 +321,7 @@ Result<void> launch_child(Launch& launch, Launched& out) {
   Context child_context;
   child_context.fds = launch.context->fds;
   child_context.identity = launch.context->identity;
+  child_context.network = launch.context->network;
   std::swap(child_context.exec, launch.context->exec);  // only the child needs it
   child_context.child_terminal = &launch.block->terminal;
   child_context.supervisor_pidfd = arena.own_pidfd;

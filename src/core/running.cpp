@@ -293,6 +293,10 @@ void Running::finish() {
     (void)context.cgroup->remove();  // what cannot be removed now is swept by the next start
     context.cgroup.reset();
   }
+  if (context.network) {
+    result_.egress = context.network->count();
+    context.network.reset();
+  }
   bool denied = result_.signal == SIGSYS || (result_.signal == SIGKILL && options_.supervisor && options_.supervisor->has_killed());
   if (filtered_ && denied) result_.reason = "denied";
   if (timed_out_) result_.reason = "timeout";

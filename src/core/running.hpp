@@ -36,6 +36,7 @@ struct RunResult {
   std::int64_t wall_ns = 0, user_us = 0, system_us = 0;
   std::uint64_t max_rss = 0;       // bytes, of the command and the children it waited for
   std::optional<CgroupStats> cgroup;
+  std::vector<RuleCount> egress;   // what its network's rules have counted
 };
 
 class Running {

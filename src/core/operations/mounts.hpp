@@ -47,6 +47,7 @@ struct AttachMount {
   Place target;
   std::string name;          // what is mounted, for the line
   bool make_target = false;  // a directory that is missing is made (0755)
+  bool optional = false;     // a target that does not exist is passed over
 };
 // A bind mount of a place onto another, in one step: open_tree, mount_setattr, move_mount.
 struct BindMount {
