@@ -1,6 +1,6 @@
 -- The keys of a container that are policies, and what they come to. Every start comes by here: the
--- compiled filter of a profile that ships is taken as an earlier start kept it, and nothing that makes
--- policies (ccsand.isolation) is loaded.
+-- filter of a profile that ships was compiled with ccsand or is kept from an earlier start, and nothing
+-- that makes policies (ccsand.isolation) is loaded.
 local core = require "ccsand.core"
 
 local policy_keys = {}
@@ -31,9 +31,11 @@ local function resolve(spec, options)
   local profile, key = policy_keys.profile(spec), nil
   if not decides then
     if profile == false then return { landlock = spec.landlock } end
-    local filter = require "ccsand.filter"
-    key = profile and cache_key(profile, spec)
-    local program = key and filter.find(key)
+    local program = profile and core.shipped_filter(spec, profile)
+    if profile and not program then
+      key = cache_key(profile, spec)
+      program = require("ccsand.filter").find(key)
+    end
     if program then return { seccomp = { bpf = program, name = profile }, landlock = spec.landlock } end
   end
   local on_call = require("ccsand.isolation").apply(plain, given, options)
