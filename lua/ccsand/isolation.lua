@@ -173,10 +173,10 @@ local function smallest_change(policy, call)
   return ("allow = { %s = %q }"):format(call.name, table.concat(named, " and "))
 end
 
-local function denial(policy, call, raw, action)
+local function denial(policy, call, action)
   local notify = require "ccsand.notify"
   local exact = {}
-  for i = 1, 6 do exact[i] = notify.hexadecimal(raw, i) end
+  for i = 1, 6 do exact[i] = notify.hexadecimal(call, i) end
   local explained = policy:explain(call.name, unpack(exact, 1, 6))
   local comm = ""
   local file = io.open("/proc/" .. call.pid .. "/comm")
@@ -195,11 +195,11 @@ end
 local function watched(policy, on_denied)
   local actions = require "ccsand.seccomp.actions"
   local program = policy:bpf()
-  return policy:watching(), function(call, raw)
-    local number = raw.handle:simulate(raw.token, program)
+  return policy:watching(), function(call)
+    local number = require("ccsand.notify").simulate(call, program)
     local action = actions.word(number)
     if not actions.denies(number) then return call:continue { racy = true } end
-    on_denied(denial(policy, call, raw, action))
+    on_denied(denial(policy, call, action))
     if action:find "^errno" then return call:deny(action:match "^errno (%S+)") end
     return call:kill()
   end
