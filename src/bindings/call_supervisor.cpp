@@ -312,12 +312,9 @@ Result<int> bytes_body(lua_State* L) {
 // simulate(program): what a filter answers to this very call
 Result<int> simulate_body(lua_State* L) {
   CallHandle handle = CCSAND_TRY(handle_argument(L, "simulate"));
-  std::size_t size = 0;
-  const char* bytes = lua_type(L, 3) == LUA_TSTRING ? lua_tolstring(L, 3, &size) : nullptr;
-  if (bytes == nullptr || size == 0) return make_error(EINVAL, "simulate", "", "takes a compiled filter");
-  std::vector<sock_filter> program(size / sizeof(sock_filter));
-  std::memcpy(program.data(), bytes, program.size() * sizeof(sock_filter));
-  lua_pushnumber(L, CCSAND_TRY(simulate(program, handle.call->notification.data)));
+  auto program = program_value(L, 3);
+  if (!program) return make_error(EINVAL, "simulate", "", "takes a compiled filter");
+  lua_pushnumber(L, CCSAND_TRY(simulate(*program, handle.call->notification.data)));
   return 1;
 }
 
