@@ -33,7 +33,7 @@ local function under(more, spec)
   return all
 end
 
--- Attacks that are programs of ccsand's own: a sanitizer in it reads /proc when it starts, which the rules deny.
+-- Attacks that are programs of ccsand's own: a sanitizer in it reads /proc, which the rules deny.
 local starts, why_not
 local function need_own_start()
   if starts == nil then
@@ -42,7 +42,7 @@ local function need_own_start()
     local result = t.run_program("print 'starts'", { landlock = { paths = paths } })
     starts, why_not = result.stdout == "starts\n", result.stderr:match "[^\n]*Sanitizer[^\n]*"
   end
-  if not starts and why_not then t.skip("this build of ccsand does not start without /proc: " .. why_not) end
+  if not starts and why_not then t.skip("this build of ccsand does not run without /proc: " .. why_not) end
 end
 local function run_program(code, more)
   need_own_start()
