@@ -1,13 +1,12 @@
 -- Containers as immutable values. The table's keys are read and checked in C++
 -- (ccsand.core); what is here makes values of it.
 local core = require "ccsand.core"
+local policy_keys = require "ccsand.policy_keys"
 
 local container = {}
 local Container, Running = {}, {}
 local tables = setmetatable({}, { __mode = "k" })  -- container -> its table, never handed out
 local places = setmetatable({}, { __mode = "k" })  -- container -> the recipe's line that made it
-local isolations = setmetatable({}, { __mode = "k" }) -- container's table -> what its policies come to
-local policy_keys = { "notify", "connect", "files", "exec", "on_denied" }
 local handles = setmetatable({}, { __mode = "k" }) -- running container -> { handle, table }
 
 local function copy(value)
@@ -17,35 +16,12 @@ local function copy(value)
   return result
 end
 
--- What the policies of a container come to, which is worth keeping: { seccomp, on_call }.
-local function isolated(spec, result, options)
-  local keep = not (options and options.show_denied)
-  local known = keep and isolations[spec]
-  if not known and keep then
-    local plain = true
-    for _, key in ipairs(policy_keys) do plain = plain and spec[key] == nil end
-    local shipped = plain and spec.seccomp ~= false and spec.seccomp ~= "none" and require("ccsand.shipped_filter").find(spec)
-    if shipped or (plain and (spec.seccomp == false or spec.seccomp == "none")) then
-      known = { seccomp = shipped or nil, landlock = spec.landlock }
-      isolations[spec] = known
-    end
-  end
-  if not known then
-    local on_call = require("ccsand.isolation").apply(result, options)
-    known = { seccomp = result.seccomp, landlock = result.landlock, on_call = on_call }
-    if keep then isolations[spec] = known end
-  end
-  for _, key in ipairs(policy_keys) do result[key] = nil end
-  result.seccomp, result.landlock = known.seccomp, known.landlock
-  return known.on_call
-end
-
 -- A shallow copy with the image's directory as the root, and the function that decides its
 -- calls. `find` says how to look.
 local function resolved(spec, find, options)
   local result = {}
   for k, v in pairs(spec) do result[k] = v end
-  local on_call = isolated(spec, result, options)
+  local on_call = policy_keys.apply(spec, result, options)
   if spec.image == nil then return result, on_call end
   if type(spec.image) ~= "string" then
     error(core.error("container.image: must be the name of an image, got " .. type(spec.image)))
@@ -70,18 +46,8 @@ local function of(self, method)
   return spec
 end
 
--- Options are read as strictly as containers.
 local function checked(options, method, ...)
-  if options == nil then return {} end
-  if type(options) ~= "table" then error(core.error(method .. ": options are a table, got " .. type(options))) end
-  for key in pairs(options) do
-    local known = false
-    for _, name in ipairs { ... } do known = known or name == key end
-    if not known then
-      error(core.error(("%s: '%s' is not an option"):format(method, tostring(key)), "it takes " .. table.concat({ ... }, ", ")))
-    end
-  end
-  return options
+  return options == nil and {} or require("ccsand.options").check(options, method, { ... })
 end
 
 -- A command: an array, or nil for the container's own.

@@ -82,12 +82,9 @@ Result<void> read_identity(Table& table, ContainerSpec& spec) {
   Table seccomp(L, at, table.name_of("seccomp"));
   // A compiled program as seccomp(2) takes it: instructions of eight bytes.
   int bytes = seccomp.push("bpf");
-  std::size_t size = 0;
-  const char* data = lua_type(L, bytes) == LUA_TSTRING ? lua_tolstring(L, bytes, &size) : nullptr;
-  if (data == nullptr || size == 0 || size % sizeof(sock_filter) != 0 || size / sizeof(sock_filter) > 4096)
-    return seccomp.wrong("bpf", "must be a program of 1 to 4096 instructions of eight bytes each");
-  spec.filter.resize(size / sizeof(sock_filter));
-  std::memcpy(spec.filter.data(), data, size);
+  auto program = program_value(L, bytes);
+  if (!program) return seccomp.wrong("bpf", "must be a program of 1 to 4096 instructions of eight bytes each");
+  spec.filter = std::move(*program);
   spec.filter_name = "bpf";
   CCSAND_TRY(seccomp.text("name", spec.filter_name));
   CCSAND_TRY(seccomp.boolean("notifies", spec.filter_notifies));

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <cmath>
+#include <cstdlib>
 #include <memory>
 
 #include "bindings/binding.hpp"
@@ -15,6 +16,7 @@
 #include "bindings/table.hpp"
 #include "core/generation.hpp"
 #include "core/host_check.hpp"
+#include "core/seccomp/shipped_filters.hpp"
 #include "core/signals.hpp"
 #include "core/state.hpp"
 #include "sys/device.hpp"
@@ -239,6 +241,18 @@ Result<int> capabilities_body(lua_State* L) {
   }
   return 1;
 }
+// shipped_filter(container's table, profile) -> the program that was compiled with ccsand, or nil
+Result<int> shipped_filter_body(lua_State* L) {
+  Table table = CCSAND_TRY(Table::argument(L, 1, "container"));
+  ContainerSpec spec;
+  CCSAND_TRY(read_capabilities(table, spec));
+  std::string profile = CCSAND_TRY(text_argument(L, 2, "shipped_filter"));
+  // Another Lua tree may have another profile of that name.
+  if (const char* path = std::getenv("CCSAND_LUA_PATH"); path != nullptr && *path != '\0') return 0;
+  for (const ShippedFilter& one : shipped_filters())
+    if (one.profile == profile && (spec.capabilities & one.relevant) == one.capabilities) return push_text(L, one.program), 1;
+  return 0;
+}
 Result<int> caller_body(lua_State* L) {
   std::string position = caller_position(L);
   if (position.empty()) return 0;
@@ -258,6 +272,7 @@ constexpr Function kFunctions[] = {{"check", binding<check_body>},
                                    {"caller", binding<caller_body>},
                                    {"nearest", binding<nearest_body>},
                                    {"capabilities", binding<capabilities_body>},
+                                   {"shipped_filter", binding<shipped_filter_body>},
                                    {"is_terminal", binding<is_terminal_body>}};
 }  // namespace
 

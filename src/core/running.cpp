@@ -170,85 +170,106 @@ void Running::take_notification() {
   listener_.close();  // nobody is under the filter any more; or it cannot be heard, and calls answer ENOSYS
 }
 
-namespace {
-constexpr std::size_t kListenerPoll = 7, kOwnPolls = 8;  // of each container, by pump()
+// One turn of the loop: what is waited for, and whose it is.
+struct Running::Turn {
+  // The polls of a container, in this order; those of its supervisor follow.
+  enum Own : std::uint8_t { kProcess, kOutput, kErrors, kInput, kTerminal, kListener = kTerminal + 3, kOwnCount };
+  struct Share {
+    Running* running;
+    std::size_t from, to;  // in `polls`
+  };
+  std::vector<pollfd> polls;
+  std::vector<Share> shares;
+};
+
+void Running::add_to(Turn& turn) const {
+  std::size_t from = turn.polls.size();
+  turn.polls.resize(from + Turn::kOwnCount);
+  pollfd* own = &turn.polls[from];
+  own[Turn::kProcess] = {launched_.pidfd.get(), POLLIN, 0};
+  own[Turn::kOutput] = {outputs_[0].fd.get(), POLLIN, 0};
+  own[Turn::kErrors] = {outputs_[1].fd.get(), POLLIN, 0};
+  own[Turn::kInput] = {input_.get(), POLLOUT, 0};
+  pollfd terminal[3] = {{-1, 0, 0}, {-1, 0, 0}, {-1, 0, 0}};
+  if (relay_) relay_->add_polls(terminal);
+  std::copy(std::begin(terminal), std::end(terminal), &own[Turn::kTerminal]);
+  own[Turn::kListener] = {listener_.get(), POLLIN, 0};
+  if (options_.supervisor) options_.supervisor->add_polls(turn.polls);
 }
 
-Result<void> Running::pump(std::int64_t deadline_ns, Running& target) {
-  // Their memory is kept: a container whose calls are decided here comes by a hundred thousand times a second.
-  static std::vector<pollfd> kept_polls;
-  static std::vector<std::size_t> kept_counts;
-  std::vector<pollfd> polls = std::exchange(kept_polls, {});
-  std::vector<std::size_t> counts = std::exchange(kept_counts, {});  // by container that runs: where its polls end
-  polls.clear();
-  counts.clear();
-  std::int64_t next = deadline_ns;
-  auto earliest = [&next](std::int64_t time) { next = next < 0 ? time : std::min(next, time); };
-  for (Running* one : all_running) {
-    if (one->ended_) continue;
-    if (one->options_.timeout_ns >= 0 && !one->timed_out_) earliest(one->started_ns_ + one->options_.timeout_ns);
-    polls.push_back({one->launched_.pidfd.get(), POLLIN, 0});
-    polls.push_back({one->outputs_[0].fd.get(), POLLIN, 0});
-    polls.push_back({one->outputs_[1].fd.get(), POLLIN, 0});
-    polls.push_back({one->input_.get(), POLLOUT, 0});
-    pollfd terminal[3] = {{-1, 0, 0}, {-1, 0, 0}, {-1, 0, 0}};
-    if (one->relay_) one->relay_->add_polls(terminal);
-    polls.insert(polls.end(), &terminal[0], &terminal[3]);
-    polls.push_back({one->listener_.get(), POLLIN, 0});
-    if (CallSupervisor* supervisor = one->options_.supervisor.get()) {
-      supervisor->add_polls(polls);
-      if (std::int64_t time = supervisor->deadline_ns(); time >= 0) earliest(time);
-    }
-    counts.push_back(polls.size());
+std::int64_t Running::due_ns() const {
+  std::int64_t due = options_.timeout_ns >= 0 && !timed_out_ ? started_ns_ + options_.timeout_ns : -1;
+  std::int64_t supervisor = options_.supervisor ? options_.supervisor->deadline_ns() : -1;
+  return due < 0 ? supervisor : supervisor < 0 ? due : std::min(due, supervisor);
+}
+
+void Running::attend(std::span<const pollfd> polls) {
+  if (polls[Turn::kOutput].revents != 0) read_output(outputs_[0]);
+  if (polls[Turn::kErrors].revents != 0) read_output(outputs_[1]);
+  if (polls[Turn::kInput].revents != 0) write_input();
+  if (relay_) relay_->handle({polls[Turn::kTerminal], polls[Turn::kTerminal + 1], polls[Turn::kTerminal + 2]});
+  // A handler may wait for other containers, which comes by here: it must not be entered twice.
+  if (!deciding_) {
+    deciding_ = true;
+    if (options_.supervisor) options_.supervisor->attend(polls.subspan(Turn::kOwnCount));
+    short listener = polls[Turn::kListener].revents;
+    if ((listener & POLLIN) != 0) take_notification();
+    else if (listener != 0) listener_.close();  // nobody is under the filter any more
+    deciding_ = false;
   }
-  SignalWatch* watch = SignalWatch::current();
-  polls.push_back({watch != nullptr ? watch->fd() : -1, POLLIN, 0});
-  std::int64_t left = next < 0 ? -1 : std::max<std::int64_t>(0, next - monotonic_ns());
+  if (ended_) return;
+  if (polls[Turn::kProcess].revents != 0) return collect();
+  if (options_.timeout_ns >= 0 && !timed_out_ && monotonic_ns() >= started_ns_ + options_.timeout_ns) {
+    timed_out_ = true;
+    (void)kill(SIGKILL);  // it may have ended just now
+  }
+}
+
+namespace {
+// Until something is ready or `next_ns` has come; an error where a signal asks ccsand to end.
+Result<void> await(std::vector<pollfd>& polls, std::int64_t next_ns, const SignalWatch* watch) {
+  std::int64_t left = next_ns < 0 ? -1 : std::max<std::int64_t>(0, next_ns - monotonic_ns());
   int milliseconds = left < 0 ? -1 : static_cast<int>(std::min<std::int64_t>((left + 999'999) / 1'000'000, 1'000'000));
   if (watch != nullptr) {
     CCSAND_TRY(sys::poll(polls.data(), polls.size(), milliseconds));
-  } else {
-    InterruptBlock block;
-    if (interrupted() == 0) CCSAND_TRY(sys::poll(polls.data(), polls.size(), milliseconds, &block.mask_before()));
-    if (int signal = interrupted(); signal != 0) {
-      Error error = make_error(EINTR, "wait", "", "interrupted");
-      error.exit_status = 128 + signal;
-      return error;
-    }
+    return {};
   }
+  InterruptBlock block;
+  if (interrupted() == 0) CCSAND_TRY(sys::poll(polls.data(), polls.size(), milliseconds, &block.mask_before()));
+  int signal = interrupted();
+  if (signal == 0) return {};
+  Error error = make_error(EINTR, "wait", "", "interrupted");
+  error.exit_status = 128 + signal;
+  return error;
+}
+}  // namespace
 
-  if (watch != nullptr && polls.back().revents != 0)
-    for (int signal = watch->next(); signal != 0; signal = watch->next()) target.pass_on(signal);
-  std::vector<Running*> present = all_running;
-  std::size_t at = 0, index = 0;
-  for (Running* one : present) {
+Result<void> Running::pump(std::int64_t deadline_ns, Running& target) {
+  // Its memory is kept from turn to turn: a container whose calls are decided here comes by a hundred
+  // thousand times a second. A turn within a turn, of a handler that waits, has its own.
+  static Turn spare;
+  Turn turn = std::exchange(spare, {});
+  turn.polls.clear();
+  turn.shares.clear();
+  std::int64_t next = deadline_ns;
+  for (Running* one : all_running) {
     if (one->ended_) continue;
-    const pollfd* own = &polls[at];
-    std::size_t count = counts[index++] - at;
-    at += count;
-    for (int i = 0; i < 2; ++i)
-      if (own[1 + i].revents != 0) one->read_output(one->outputs_[i]);
-    if (own[3].revents != 0) one->write_input();
-    if (one->relay_) one->relay_->handle({own[4], own[5], own[6]});
-    // A handler may wait for other containers, which pumps: it must not be entered twice.
-    if (!one->deciding_ && !one->ended_) {
-      one->deciding_ = true;
-      if (one->options_.supervisor) one->options_.supervisor->attend({own + kOwnPolls, count - kOwnPolls});
-      if ((own[kListenerPoll].revents & POLLIN) != 0) one->take_notification();
-      else if (own[kListenerPoll].revents != 0) one->listener_.close();  // nobody is under the filter any more
-      one->deciding_ = false;
-    }
-    if (own[0].revents != 0 && !one->ended_) {
-      one->collect();
-      continue;
-    }
-    if (one->options_.timeout_ns >= 0 && !one->timed_out_ && monotonic_ns() >= one->started_ns_ + one->options_.timeout_ns) {
-      one->timed_out_ = true;
-      (void)one->kill(SIGKILL);  // it may have ended just now
-    }
+    std::size_t from = turn.polls.size();
+    one->add_to(turn);
+    turn.shares.push_back({one, from, turn.polls.size()});
+    if (std::int64_t due = one->due_ns(); due >= 0) next = next < 0 ? due : std::min(next, due);
   }
-  kept_polls = std::move(polls);
-  kept_counts = std::move(counts);
+  SignalWatch* watch = SignalWatch::current();
+  turn.polls.push_back({watch != nullptr ? watch->fd() : -1, POLLIN, 0});
+  CCSAND_TRY(await(turn.polls, next, watch));
+  if (watch != nullptr && turn.polls.back().revents != 0)
+    for (int signal = watch->next(); signal != 0; signal = watch->next()) target.pass_on(signal);
+  for (const Turn::Share& share : turn.shares) {
+    // What was done for one may have ended another, which then is not in the list, and may be no more.
+    if (std::find(all_running.begin(), all_running.end(), share.running) == all_running.end()) continue;
+    share.running->attend({&turn.polls[share.from], share.to - share.from});
+  }
+  spare = std::move(turn);
   return {};
 }
 

@@ -4,6 +4,7 @@
 #include <csignal>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -76,7 +77,11 @@ class Running {
   Running() = default;
   Result<void> open_streams(ContainerSpec& spec);
   Result<void> begin();
+  struct Turn;
   static Result<void> pump(std::int64_t deadline_ns, Running& target);
+  void add_to(Turn& turn) const;
+  [[nodiscard]] std::int64_t due_ns() const;  // when it must be looked at, whatever is ready; -1 for never
+  void attend(std::span<const pollfd> polls);
   void read_output(Output& output);
   void write_input();
   void pass_on(int signal);

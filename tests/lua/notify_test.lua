@@ -507,6 +507,60 @@ test("who performs cannot be looked into", function()
   end }), "reached 0")
 end)
 
+test("who performs can be killed by whom it performs for, and no more", function()
+  -- With the host's pids, a caller with the same ids reaches it. It waits for a writer that never comes.
+  local opened = 0
+  local text = ran([[
+    ffi.cdef "int fork(void); int kill(int, int); int waitpid(int, int*, int); void _exit(int); int mkfifo(const char*, unsigned);"
+    local supervisor, me = tonumber(os.getenv "SUPERVISOR"), tonumber(ffi.C.syscall(39))
+    local function performer()
+      for pid = me - 2, me + 3000 do
+        local f = io.open("/proc/" .. pid .. "/stat")
+        local parent = f and f:read("*a"):match "%) %a (%d+)"
+        if f then f:close() end
+        if pid ~= me and tonumber(parent) == supervisor then return pid end
+      end
+    end
+    ffi.C.mkfifo("/tmp/f", 384)
+    local child = ffi.C.fork()
+    if child == 0 then
+      local fd, why = call(2, "/tmp/f", 0)
+      print(fd, why)
+      io.stdout:flush()
+      ffi.C._exit(0)
+    end
+    local pid
+    repeat pid = performer() until pid
+    ffi.C.kill(pid, 9)
+    ffi.C.waitpid(child, nil, 0)
+    print(call(2, "/tmp/g", 66, 384) >= 0)]], { namespaces = { pid = "host" }, user_namespace = false, capabilities = "none",
+    env = { SUPERVISOR = tostring(ffi.C.getpid()), ASAN_OPTIONS = "detect_leaks=0" }, notify = { open = function(call)
+      local path = call.args.pathname
+      if path ~= "/tmp/f" and path ~= "/tmp/g" then return call:continue { racy = true } end
+      opened = opened + 1
+      return true
+    end } })
+  match(text, "^%-1\t[^\n]*ermitted\ntrue$")
+  equal(opened, 2)
+end)
+
+test("a call that is kept after its answer is harmless", function()
+  local kept = {}
+  equal(ran("print(call(2, '/kept', 0)) print(call(2, '/kept', 64))", { notify = { open = function(call)
+    if call.args.pathname ~= "/kept" then return true end
+    kept[#kept + 1] = call
+    return "ENOTDIR"
+  end } }), "-1\tNot a directory\n-1\tNot a directory")
+  equal(#kept, 2)
+  equal(kept[1].name, "open")
+  equal(kept[1].args.pathname, "/kept")
+  equal(kept[2].args.flags, 64)
+  match(kept[2]:text(), 'open%(pathname="/kept", flags=O_CREAT')
+  for _, method in ipairs { "deny", "answer", "continue", "kill", "who" } do
+    match(select(2, pcall(kept[1][method], kept[1], method == "continue" and { racy = true } or nil)), "the call has its answer", method)
+  end
+end)
+
 test("thousands of calls leave nothing", function()
   local count, most = 0, 0
   local function descriptors() return #t.host_lines("ls /proc/" .. ffi.C.getpid() .. "/fd") end
