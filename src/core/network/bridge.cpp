@@ -60,7 +60,7 @@ bool host_has_ipv6() { return bool(sys::fstatat(AT_FDCWD, "/proc/sys/net/ipv6/co
 std::string record_name(const std::string& number, const std::string& bridge) { return "net-" + number + "-" + bridge; }
 
 // Takes down what a bridge put on the host. Under the lock; with nobody left who uses it.
-void take_down(const NetworkLock& lock, const std::string& number, const std::string& name, std::uint32_t index) {
+void take_down(const NetworkLock& lock, const std::string& number, const std::string& name, std::uint32_t index, bool cuts = true) {
   auto mnl = load_mnl();
   auto socket = sys::netlink_socket(NETLINK_ROUTE);
   if (mnl && socket) {
@@ -74,6 +74,7 @@ void take_down(const NetworkLock& lock, const std::string& number, const std::st
     if (found && index != 0 && *found == index) (void)send_changes(**mnl, socket->get(), {&remove, 1});
   }
   (void)run_nft(table_removal(name));
+  if (cuts) (void)run_nft(cuts_removal(name));  // a kernel without such tables has none
   (void)sys::unlinkat(lock.directory(), record_name(number, name).c_str(), 0);
   remove_name_files(lock.directory(), number + "-" + name);
 }
@@ -281,7 +282,7 @@ void Bridge::close() {
     if (lock && number && key_ == *number + "-" + spec_.name) {
       (void)registry_.forget_dead();
       if (!registry_.is_held()) {
-        take_down(*lock, *number, spec_.name, index_);
+        take_down(*lock, *number, spec_.name, index_, registry_->cuts != 0);
         if (recorded_bridges(*lock, *number).empty()) restore_forwarding(*lock);
       }
     }
@@ -410,6 +411,30 @@ void Bridge::forget_name(std::uint32_t place) {
   registry_.give_back_name(place);
 }
 
+Result<void> Bridge::cut(const std::string& one, const std::string& other) {
+  std::optional<NamespaceVisit> visit;
+  if (namespace_.open()) visit.emplace(CCSAND_TRY(NamespaceVisit::enter(namespace_.get())));
+  std::string name = spec_.isolated ? "isolated" : spec_.name, rules;
+  if (!std::exchange(has_cuts_, true)) rules = cuts_table(name);
+  registry_->cuts = 1;
+  // Once more is no error: what is there is added again.
+  auto done = run_nft(rules + cuts_change(name, "add", one, other));
+  if (done) return {};
+  Error error = done.error();
+  error.operation = "cut";
+  error.hint = "cutting takes the kernel's CONFIG_NF_TABLES_BRIDGE";
+  return error;
+}
+Result<void> Bridge::heal(const std::string& one, const std::string& other) {
+  if (!has_cuts_) return {};
+  std::optional<NamespaceVisit> visit;
+  if (namespace_.open()) visit.emplace(CCSAND_TRY(NamespaceVisit::enter(namespace_.get())));
+  std::string name = spec_.isolated ? "isolated" : spec_.name;
+  // Added first, so that it is there to be removed.
+  CCSAND_TRY(run_nft(cuts_change(name, "add", one, other) + cuts_change(name, "delete", one, other)));
+  return {};
+}
+
 Result<std::string> Bridge::resolver_path() {
   std::string text;
   for (const std::string& server : spec_.dns) text += "nameserver " + server + "\n";
@@ -445,7 +470,7 @@ void sweep_networks() {
     if (!registry) continue;
     auto forgotten = registry->forget_dead();
     if (registry->is_new() || !registry->is_held()) {
-      take_down(*lock, *number, name, (*registry)->bridge);
+      take_down(*lock, *number, name, (*registry)->bridge, (*registry)->cuts != 0);
       continue;
     }
     left = true;

@@ -61,6 +61,9 @@ class Bridge {
   void forget_name(std::uint32_t place);
   [[nodiscard]] const std::string& hosts_path() const { return hosts_->path(); }
   Result<std::string> resolver_path();
+  // Drops, or lets through again, what the ports with these host ends send each other.
+  Result<void> cut(const std::string& one, const std::string& other);
+  Result<void> heal(const std::string& one, const std::string& other);
   [[nodiscard]] bool is_used() const { return used_ != 0; }  // by containers of this process
   [[nodiscard]] bool is_open() const { return socket_.open(); }
   [[nodiscard]] int socket() const { return socket_.get(); }        // NETLINK_ROUTE, where the bridge is
@@ -80,6 +83,7 @@ class Bridge {
   Fd namespace_, socket_;
   const Mnl* mnl_ = nullptr;
   std::uint32_t index_ = 0, used_ = 0;
+  bool has_cuts_ = false;
   std::optional<HostsFile> hosts_;
   std::string key_;          // of its files
   std::uint64_t owner_ = 0;  // by generation: a forked copy takes nothing down

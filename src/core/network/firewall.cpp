@@ -85,4 +85,17 @@ std::string table_removal(const std::string& bridge) {
 std::string port_addition(const std::string& bridge, std::span<const PortRecord> ports) { return elements("add", bridge, ports, true); }
 std::string port_removal(const std::string& bridge, std::span<const PortRecord> ports) { return elements("delete", bridge, ports, false); }
 
+
+namespace {
+std::string cuts_name(const std::string& bridge) { return "bridge ccsand-" + bridge; }
+}  // namespace
+std::string cuts_table(const std::string& bridge) {
+  return "table " + cuts_name(bridge) + " {\n  set cuts { type ifname . ifname; }\n"
+         "  chain forward { type filter hook forward priority filter; iifname . oifname @cuts drop; }\n}\n";
+}
+std::string cuts_removal(const std::string& bridge) { return "table " + cuts_name(bridge) + " {}\ndelete table " + cuts_name(bridge) + "\n"; }
+std::string cuts_change(const std::string& bridge, const char* verb, const std::string& one, const std::string& other) {
+  return std::string(verb) + " element " + cuts_name(bridge) + " cuts { \"" + one + "\" . \"" + other + "\", \"" + other + "\" . \"" + one + "\" }\n";
+}
+
 }  // namespace ccsand
