@@ -185,6 +185,11 @@ function Running:freeze() running(self, "freeze").handle:freeze() end
 function Running:thaw() running(self, "thaw").handle:thaw() end
 function Running:stats() return running(self, "stats").handle:stats() end
 function Running:pid() return running(self, "pid").handle:pid() end
+--- Its network interfaces: { { name =, link =, addresses =, network = } }.
+function Running:interfaces()
+  require "ccsand.netlink"  -- what makes values of networks
+  return running(self, "interfaces").handle:interfaces()
+end
 
 --- Runs a further command in the container and returns its result, with its output.
 function Running:exec(command, options)

@@ -35,7 +35,7 @@ end
 function network.namespace_add(name)
   local sys = require "ccsand.sys"
   local path = path_of(name)
-  pcall(sys.mkdir, "/run/netns", { mode = "0755" })  -- it may be there
+  pcall(sys.mkdir, "/run/netns", "0755")  -- it may be there
   sys.open(path, { "creat", "excl" }, { mode = "0644" }):close()
   local descriptor = netlink.namespace()
   local good, problem = pcall(sys.mount_bind, { source = "/proc/self/fd/" .. descriptor:fileno(), target = path })

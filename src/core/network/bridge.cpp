@@ -65,13 +65,18 @@ void take_down(const NetworkLock& lock, const std::string& number, const std::st
   auto socket = sys::netlink_socket(NETLINK_ROUTE);
   if (mnl && socket) {
     // A crash may have come before the number was noted: ccsand's bridges have addresses of its own kind.
-    auto links = index == 0 ? dump_links(**mnl, socket->get()) : Result<std::vector<LinkInfo>>(std::vector<LinkInfo>());
-    if (links)
+    auto links = dump_links(**mnl, socket->get());
+    if (links && index == 0)
       for (const LinkInfo& link : *links)
         if (link.name == name && link.kind == "bridge" && link.mac && (*link.mac)[0] == 0x02 && (*link.mac)[1] == kBridgeMac) index = link.index;
     auto found = sys::interface_index(socket->get(), name);
-    const NetworkChange remove = RemoveLink{index};
-    if (found && index != 0 && *found == index) (void)send_changes(**mnl, socket->get(), {&remove, 1});
+    std::vector<NetworkChange> removals;
+    // Its ports go with their containers' namespaces, which the kernel takes down a while after their end.
+    if (links && index != 0)
+      for (const LinkInfo& link : *links)
+        if (link.master == index && link.name.starts_with("cs")) removals.emplace_back(RemoveLink{link.index});
+    if (found && index != 0 && *found == index) removals.emplace_back(RemoveLink{index});
+    for (const NetworkChange& removal : removals) (void)send_changes(**mnl, socket->get(), {&removal, 1});
   }
   (void)run_nft(table_removal(name));
   if (cuts) (void)run_nft(cuts_removal(name));  // a kernel without such tables has none
