@@ -1,0 +1,39 @@
+-- A web server in one container, a client in another that finds it by its name, and the same page by a
+-- published port of this host.
+--
+--   ccsand recipes/web.lua          asks both ways, prints what came
+--   ccsand recipes/web.lua serve    serves http://127.0.0.1:8080/ until Ctrl-C
+local ccsand = require "ccsand"
+
+local server = ccsand.container {
+  image = "busybox:host",
+  hostname = "web",
+  network = "nat",
+  ports = { "127.0.0.1:8080:80" },
+  egress = { default = "drop" },  -- it answers, and asks nobody
+  limits = { memory = "64M", pids = 64 },
+  command = { "/bin/sh", "-c", [[
+    mkdir /tmp/www && echo "Hello from $(hostname)." > /tmp/www/index.html
+    exec httpd -f -p 80 -h /tmp/www
+  ]] },
+}
+if arg[1] == "serve" then return server end
+
+local client = ccsand.container {
+  image = "busybox:host",
+  hostname = "client",
+  network = "nat",
+  command = { "/bin/wget", "-q", "-T", "5", "-O", "-", "http://web/" },
+}
+
+local web = server:start()
+web:wait_for { port = 80, within = "10s" }
+local by_name = client:capture()
+local by_port = client:with { network = "host", hostname = ccsand.none }:capture { "/bin/wget", "-q", "-T", "5", "-O", "-", "http://127.0.0.1:8080/" }
+web:kill()
+local ended = web:wait()
+
+io.write("by its name:           ", by_name.stdout, by_name.stderr)
+io.write("by the published port: ", by_port.stdout, by_port.stderr)
+for _, count in ipairs(ended.egress) do io.write(("%s: %d packets\n"):format(count.rule, count.packets)) end
+return by_name.status == 0 and by_port.status == 0 and 0 or 1
