@@ -517,6 +517,14 @@ local Running = {}
 ---@return ccsand.RunResult? result
 function Running:wait(timeout) end
 
+--- Whether it has ended, as far as ccsand has looked.
+---@return boolean
+function Running:ended() end
+
+--- Ends it with all of its processes, and returns its result.
+---@return ccsand.RunResult
+function Running:close() end
+
 --- Sends a signal to its pid 1. The kernel drops those that pid 1 has no handler for, except
 --- KILL and STOP: give the container `init = true` to end it with TERM. signal(7)
 ---@param signal? string|integer such as "TERM" or 15. Default "KILL"

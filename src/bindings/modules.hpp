@@ -10,4 +10,5 @@ int open_cgroup(lua_State* L);  // ccsand.cgroup: control groups
 int open_store(lua_State* L);   // ccsand.store: the store of images
 int open_filter(lua_State* L);  // ccsand.filter: filters for system calls
 int open_json(lua_State* L);    // ccsand.json: JSON texts
+int open_event(lua_State* L);   // ccsand.event: what ccsand.loop waits with
 }  // namespace ccsand

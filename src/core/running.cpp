@@ -25,6 +25,30 @@ namespace ccsand {
 
 namespace {
 std::vector<Running*> all_running;
+std::vector<std::uint64_t> kept_news;
+bool keeps_news = false;
+}
+
+std::uint64_t Running::next_id() {
+  static std::uint64_t last = 0;
+  return ++last;
+}
+void Running::keep_news(bool keep) {
+  keeps_news = keep;
+  kept_news.clear();
+  for (Running* one : all_running) one->told_ = false;
+}
+void Running::tell() {
+  if (!keeps_news || told_) return;
+  told_ = true;
+  kept_news.push_back(id_);
+}
+Result<void> Running::step(std::int64_t deadline_ns, std::vector<pollfd>& extra, std::vector<std::uint64_t>& news) {
+  if (!kept_news.empty()) deadline_ns = 0;
+  auto done = pump(deadline_ns, nullptr, &extra);
+  news = std::exchange(kept_news, {});
+  for (Running* one : all_running) one->told_ = false;
+  return done;
 }
 
 std::int64_t monotonic_ns() {
@@ -111,18 +135,25 @@ Result<std::unique_ptr<Running>> Running::exec(Running& target, const ContainerS
 }
 
 Running::~Running() {
-  if (launched_.pidfd.open() && !ended_) {
-    (void)sys::pidfd_send_signal(launched_.pidfd.get(), SIGKILL);  // it may have ended just now
-    collect();
-  }
+  close();
   leave_loop();
+}
+void Running::close() {
+  if (!launched_.pidfd.open() || ended_) return;
+  (void)sys::pidfd_send_signal(launched_.pidfd.get(), SIGKILL);  // it may have ended just now
+  collect();
 }
 
 // ---- the loop
 
+namespace {
+constexpr int kMostReads = 32;  // more than the largest pipe holds
+}
 void Running::read_output(Output& output) {
   char part[65536];
-  for (;;) {
+  tell();
+  // Not for ever: what a container prints without end must not keep the others waiting.
+  for (int reads = 0; reads < kMostReads; ++reads) {
     auto size = sys::read(output.fd.get(), &part[0], sizeof part, "output of the container");
     if (!size && size.error().code == EAGAIN) return;
     if (!size || *size == 0) return output.fd.close();
@@ -174,7 +205,7 @@ namespace {
 constexpr std::size_t kListenerPoll = 7, kOwnPolls = 8;  // of each container, by pump()
 }
 
-Result<void> Running::pump(std::int64_t deadline_ns, Running& target) {
+Result<void> Running::pump(std::int64_t deadline_ns, Running* target, std::vector<pollfd>* extra) {
   // Their memory is kept: a container whose calls are decided here comes by a hundred thousand times a second.
   static std::vector<pollfd> kept_polls;
   static std::vector<std::size_t> kept_counts;
@@ -201,6 +232,8 @@ Result<void> Running::pump(std::int64_t deadline_ns, Running& target) {
     }
     counts.push_back(polls.size());
   }
+  const std::size_t extra_at = polls.size();
+  if (extra != nullptr) polls.insert(polls.end(), extra->begin(), extra->end());
   SignalWatch* watch = SignalWatch::current();
   polls.push_back({watch != nullptr ? watch->fd() : -1, POLLIN, 0});
   std::int64_t left = next < 0 ? -1 : std::max<std::int64_t>(0, next - monotonic_ns());
@@ -218,7 +251,9 @@ Result<void> Running::pump(std::int64_t deadline_ns, Running& target) {
   }
 
   if (watch != nullptr && polls.back().revents != 0)
-    for (int signal = watch->next(); signal != 0; signal = watch->next()) target.pass_on(signal);
+    for (int signal = watch->next(); signal != 0; signal = watch->next())
+      if (target != nullptr) target->pass_on(signal);
+  if (extra != nullptr) std::copy_n(polls.begin() + static_cast<std::ptrdiff_t>(extra_at), extra->size(), extra->begin());
   std::vector<Running*> present = all_running;
   std::size_t at = 0, index = 0;
   for (Running* one : present) {
@@ -255,7 +290,7 @@ Result<void> Running::pump(std::int64_t deadline_ns, Running& target) {
 Result<bool> Running::wait(std::int64_t deadline_ns) {
   while (!ended_) {
     if (deadline_ns >= 0 && monotonic_ns() >= deadline_ns) return false;
-    CCSAND_TRY(pump(deadline_ns, *this));
+    CCSAND_TRY(pump(deadline_ns, this));
   }
   return true;
 }
@@ -266,6 +301,7 @@ void Running::collect() {
   auto status = sys::waitid(P_PIDFD, launched_.pidfd.get(), WEXITED);
   result_.wall_ns = monotonic_ns() - started_ns_;
   ended_ = true;
+  tell();
   forget_process(launched_.pid);
   if (status) {
     bool exited = status->code == CLD_EXITED;

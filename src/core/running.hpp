@@ -1,6 +1,8 @@
 // A container that runs: its supervision from exec to the result.
 #pragma once
 
+#include <poll.h>
+
 #include <csignal>
 #include <memory>
 #include <optional>
@@ -53,10 +55,17 @@ class Running {
   // or a signal for ccsand itself came in: true where it has ended. Meanwhile output
   // of every running container is read, and time-outs are kept.
   Result<bool> wait(std::int64_t deadline_ns);
+  // The same for whoever waits for several things: returns when something has happened. `news` gets
+  // the ids of containers that ended or have output, `extra` is polled besides.
+  static Result<void> step(std::int64_t deadline_ns, std::vector<pollfd>& extra, std::vector<std::uint64_t>& news);
+  // Whether news is kept between steps: who waits otherwise meanwhile reads output, too.
+  static void keep_news(bool keep);
+  [[nodiscard]] std::uint64_t id() const { return id_; }  // never used again
   [[nodiscard]] bool ended() const { return ended_; }
   [[nodiscard]] const RunResult& result() const { return result_; }
 
   Result<void> kill(int signal);
+  void close();  // SIGKILL, and its end, which is waited for here
   Result<void> freeze();
   Result<void> thaw();
   [[nodiscard]] Result<CgroupStats> stats() const;
@@ -73,9 +82,11 @@ class Running {
     bool* cut = nullptr;
   };
   Running() = default;
+  static std::uint64_t next_id();
   Result<void> open_streams(ContainerSpec& spec);
   Result<void> begin();
-  static Result<void> pump(std::int64_t deadline_ns, Running& target);
+  static Result<void> pump(std::int64_t deadline_ns, Running* target, std::vector<pollfd>* extra = nullptr);
+  void tell();
   void read_output(Output& output);
   void write_input();
   void pass_on(int signal);
@@ -96,6 +107,8 @@ class Running {
   std::size_t input_sent_ = 0;
   std::unique_ptr<TerminalRelay> relay_;
   std::int64_t started_ns_ = 0;
+  std::uint64_t id_ = next_id();
+  bool told_ = false;            // its id is among the news
   bool ended_ = false;
   bool timed_out_ = false;
   bool own_pid_namespace_ = true;

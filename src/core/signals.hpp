@@ -33,6 +33,7 @@ class SignalWatch {
 // note_interrupt(); who waits asks for it with them blocked, so that none is missed.
 void note_interrupt(int signal);
 int interrupted();  // the signal; 0 where there was none
+int take_interrupt();  // the same, which is then over: waiting goes on
 class InterruptBlock {
  public:
   InterruptBlock();
