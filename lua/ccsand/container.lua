@@ -123,13 +123,27 @@ function Container:plan()
   return at_place(self, function() return core.plan(resolved(spec, "plan")) end)
 end
 
+-- Limits of one run go before the container's own.
+local own_limits = { "timeout", "cpu_time", "output_limit", "limit_output" }
+local function limits_of(options)
+  local limits
+  for _, key in ipairs(own_limits) do
+    if options[key] ~= nil then
+      limits = limits or {}
+      limits[key] = options[key]
+    end
+  end
+  return limits
+end
+
 -- What starts a container: resolved, with the command, and its errors placed.
-local function launch(self, method, command, start, options)
+local function launch(self, method, command, start, options, limits)
   local spec = of(self, method)
   return at_place(self, function()
     local on_call
     spec, on_call = resolved(spec, nil, options)
     options.show_denied, options.on_call = nil, on_call
+    for key, value in pairs(limits or {}) do spec[key] = value end
     spec = with_command(spec, command)
     return start(spec, options)
   end), spec, options.on_call
@@ -137,10 +151,10 @@ end
 
 --- Runs the container on the caller's terminal and streams, to its end.
 function Container:run(command, options)
-  options = checked(options, "run", "trace", "stdin", "show_denied")
+  options = checked(options, "run", "trace", "stdin", "show_denied", unpack(own_limits))
   -- In a task signals are the loop's: they end its tasks.
   local handle, spec = launch(self, "run", command, invocation.in_task() and core.start or core.run,
-    { foreground = true, trace = options.trace, stdin = options.stdin, show_denied = options.show_denied })
+    { foreground = true, trace = options.trace, stdin = options.stdin, show_denied = options.show_denied }, limits_of(options))
   local result = result_of(handle)
   if options.trace then io.stderr:write(handle:trace()) end
   return exited(spec, result)
@@ -148,22 +162,23 @@ end
 
 --- Runs the container to its end and returns what it printed in the result.
 function Container:capture(command, options)
-  options = checked(options, "capture", "stdin", "stdin_file", "stdout_file", "show_stderr", "show_denied")
+  options = checked(options, "capture", "stdin", "stdin_file", "stdout_file", "show_stderr", "show_denied", unpack(own_limits))
   local handle, spec = launch(self, "capture", command, core.start, {
     capture = true, show_stderr = options.show_stderr, show_denied = options.show_denied, stdin = options.stdin, stdin_file = options.stdin_file, stdout_file = options.stdout_file,
     stdin_null = options.stdin == nil and options.stdin_file == nil,
-  })
+  }, limits_of(options))
   return exited(spec, result_of(handle))
 end
 
 --- Starts the container and returns it running.
 function Container:start(command, options)
-  options = checked(options, "start", "capture", "stdin", "inherit_stdin", "show_denied")
+  options = checked(options, "start", "capture", "stdin", "inherit_stdin", "interactive", "on_stdout", "on_stderr", "show_denied", unpack(own_limits))
+  local on_line = (options.interactive or options.on_stdout or options.on_stderr) and { options.on_stdout, options.on_stderr }
   local handle, spec, on_call = launch(self, "start", command, core.start, {
-    capture = options.capture, stdin = options.stdin, show_denied = options.show_denied,
-    stdin_null = options.stdin == nil and not options.inherit_stdin,
-  })
-  return require("ccsand.running").new(handle, spec, on_call)
+    capture = options.capture, stdin = options.stdin, show_denied = options.show_denied, stream = on_line and true, interactive = options.interactive,
+    stdin_null = options.stdin == nil and not options.inherit_stdin and not options.interactive,
+  }, limits_of(options))
+  return require("ccsand.running").new(handle, spec, on_call, on_line)
 end
 
 return container

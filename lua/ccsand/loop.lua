@@ -180,12 +180,12 @@ end
 
 function Loop:finish(task, results)
   self.tasks[task] = nil
-  self.count = self.count - 1
+  if not task.attends then self.count = self.count - 1 end
   by_thread[task.thread] = nil
   task.thread, task.leave = nil, nil
   task.results = results
   task.state = results[1] and "done" or (results[2] ~= nil and task.cancelled[results[2]]) and "cancelled" or "failed"
-  if task.state == "failed" and #task.waiters == 0 and task ~= self.first then self.unseen = self.unseen or task end
+  if task.state == "failed" and #task.waiters == 0 and task ~= self.first and not task.attends then self.unseen = self.unseen or task end
   for _, waiter in ipairs(task.waiters) do wake(waiter) end
   task.waiters = {}
   for _, limit in ipairs(task.limits) do -- of one that could not tidy up itself
@@ -230,7 +230,7 @@ end
 -- Cancels what has not been told yet: who tidies up is left to it.
 function Loop:stop(problem)
   for task in pairs(self.tasks) do
-    if not task.stopped then
+    if not task.stopped and not task.attends then
       task.stopped = true
       task:cancel(problem)
     end
@@ -313,6 +313,14 @@ function loop.spawn(f, ...)
   if type(f) ~= "function" then fail("spawn: takes a function, got " .. type(f)) end
   if not current_loop then fail("spawn: no loop runs", "call it within ccsand.loop.run(function() ... end)") end
   return current_loop:spawn(f, ...)
+end
+
+-- For ccsand's own modules: a task that the run does not wait for.
+function loop.attend(f)
+  local task = loop.spawn(f)
+  task.attends = true
+  current_loop.count = current_loop.count - 1
+  return task
 end
 
 --- Calls f(...) when this task ends, in whatever way; the last one first.

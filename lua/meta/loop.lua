@@ -74,6 +74,11 @@ function loop.writable(descriptor, timeout) end
 ---@return boolean
 function loop.await_news(id, deadline) end
 
+--- For ccsand's own modules: a task that `run` does not wait for.
+---@param f function
+---@return ccsand.Task
+function loop.attend(f) end
+
 ---@class ccsand.Task
 local Task = {}
 

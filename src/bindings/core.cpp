@@ -13,7 +13,7 @@
 #include "bindings/interrupt.hpp"
 #include "bindings/modules.hpp"
 #include "bindings/result.hpp"
-#include "bindings/running_handle.hpp"
+#include "bindings/running_streams.hpp"
 #include "bindings/table.hpp"
 #include "core/generation.hpp"
 #include "core/host_check.hpp"
@@ -81,6 +81,13 @@ Result<void> read_start_options(lua_State* L, int index, ContainerRequest& reque
   options.stdin_null = null;
   CCSAND_TRY(table.text("stdin_file", options.stdin_file));
   if (CCSAND_TRY(table.text("stdout_file", options.stdout_file))) options.capture_stdout = false;
+  bool interactive_start = false;
+  CCSAND_TRY(table.boolean("stream", options.stream));
+  options.keep_output = capture || !options.stream;
+  if (options.stream) options.capture_stdout = options.capture_stderr = true;
+  CCSAND_TRY(table.boolean("interactive", interactive_start));
+  options.keep_stdin = interactive_start;
+  options.own_terminal = interactive_start && request.spec.terminal;
   int at = table.push("stdin");
   if (lua_type(L, at) == LUA_TSTRING) {
     std::size_t size = 0;
@@ -96,8 +103,9 @@ Result<void> read_start_options(lua_State* L, int index, ContainerRequest& reque
   CCSAND_TRY(table.finish());
   bool interactive = options.foreground && !capture && !options.stdin_text;
   if (request.terminal_if_interactive) request.spec.terminal = interactive && sys::is_terminal(0) && sys::is_terminal(1);
-  if (request.spec.terminal && !interactive)
-    return make_error(EINVAL, "", "terminal", "a container with a terminal of its own is run in the foreground, without capture");
+  if (request.spec.terminal && !interactive && !options.own_terminal)
+    return make_error(EINVAL, "", "terminal", "a container with a terminal of its own is run in the foreground, without capture",
+                      "or started with interactive = true, which holds its terminal for read_line, expect and write");
   return {};
 }
 
@@ -286,6 +294,7 @@ int open_core(lua_State* L) {
   lua_setfield(L, -2, "__gc");
   lua_createtable(L, 0, 8);
   register_functions(L, kMethods);
+  register_stream_methods(L);
   lua_setfield(L, -2, "__index");
   lua_pushliteral(L, "a running container");
   lua_setfield(L, -2, "__metatable");

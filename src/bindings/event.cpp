@@ -100,9 +100,20 @@ Result<int> duration_body(lua_State* L) {
   return 1;
 }
 
+// size("64M"): bytes
+Result<int> size_body(lua_State* L) {
+  if (lua_type(L, 1) != LUA_TNUMBER && lua_type(L, 1) != LUA_TSTRING)
+    return make_error(EINVAL, "", "size", "must be a number of bytes or text such as \"64M\"");
+  std::size_t size = 0;
+  const char* text = lua_tolstring(L, 1, &size);
+  lua_pushnumber(L, static_cast<double>(CCSAND_TRY(parse_size({text, size}))));
+  return 1;
+}
+
 constexpr Function kFunctions[] = {{"begin", binding<begin_body>},   {"finish", binding<finish_body>},
                                    {"watch", binding<watch_body>},   {"interrupt", binding<interrupt_body>}, {"step", binding<step_body>},
-                                   {"now", binding<now_body>},       {"duration", binding<duration_body>}};
+                                   {"now", binding<now_body>},       {"duration", binding<duration_body>},
+                                   {"size", binding<size_body>}};
 }  // namespace
 
 int open_event(lua_State* L) {

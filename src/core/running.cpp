@@ -59,33 +59,6 @@ std::int64_t monotonic_ns() {
 
 // ---- the start
 
-Result<void> Running::open_streams(ContainerSpec& spec) {
-  auto give = [&](Fd child_end, int number) {
-    spec.redirects.emplace_back(child_end.get(), number);
-    child_ends_.push_back(std::move(child_end));
-  };
-  if (options_.stdin_text) {
-    sys::Pipe pipe = CCSAND_TRY(sys::pipe2(0));
-    input_ = std::move(pipe.write);
-    (void)fcntl(input_.get(), F_SETFL, O_WRONLY | O_NONBLOCK);  // our own new pipe
-    give(std::move(pipe.read), 0);
-  } else if (!options_.stdin_file.empty()) {
-    give(CCSAND_TRY(sys::open(options_.stdin_file.c_str(), O_RDONLY)), 0);
-  } else if (options_.stdin_null) {
-    give(CCSAND_TRY(sys::open("/dev/null", O_RDONLY)), 0);
-  }
-  if (!options_.stdout_file.empty())
-    give(CCSAND_TRY(sys::open(options_.stdout_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600)), 1);
-  for (int i = 0; i < 2; ++i) {
-    if (!(i == 0 ? options_.capture_stdout : options_.capture_stderr)) continue;
-    sys::Pipe pipe = CCSAND_TRY(sys::pipe2(0));
-    (void)fcntl(pipe.read.get(), F_SETFL, O_RDONLY | O_NONBLOCK);  // our own new pipe
-    outputs_[i] = {std::move(pipe.read), i == 0 ? &result_.out : &result_.err, i == 0 ? &result_.out_cut : &result_.err_cut};
-    give(std::move(pipe.write), 1 + i);
-  }
-  return {};
-}
-
 Result<void> Running::begin() {
   started_ns_ = monotonic_ns();
   LaunchOptions launch_options;
@@ -101,6 +74,7 @@ Result<void> Running::begin() {
   if (plan_.listener() != kNoSlot) listener_ = launched_.context.take(plan_.listener());
   if (options_.supervisor)
     for (const seccomp_notif& call : launched_.asked) options_.supervisor->decide(listener_.get(), call);
+  if (options_.own_terminal && plan_.terminal() != kNoSlot) return take_terminal(launched_.context.take(plan_.terminal()));
   if (plan_.terminal() != kNoSlot) relay_ = CCSAND_TRY(TerminalRelay::create(launched_.context.take(plan_.terminal())));
   return {};
 }
@@ -112,7 +86,8 @@ Result<std::unique_ptr<Running>> Running::start(const ContainerSpec& spec, const
   CCSAND_TRY(running->open_streams(wired));
   // Without a pid namespace of its own, only a cgroup finds all of its processes.
   running->own_pid_namespace_ = wired.pid.kind == NamespaceChoice::fresh;
-  if (!running->own_pid_namespace_) wired.cgroup_wanted = true;
+  if (!running->own_pid_namespace_ || options.cpu_time_ns >= 0) wired.cgroup_wanted = true;
+  running->own_user_namespace_ = wired.user.kind != NamespaceChoice::host;
   running->filtered_ = !wired.filter.empty();
   running->plan_ = compile(wired);
   CCSAND_TRY(running->begin());
@@ -127,6 +102,7 @@ Result<std::unique_ptr<Running>> Running::exec(Running& target, const ContainerS
   running->own_pid_namespace_ = false;  // it is no pid 1: signals reach it as they are
   running->is_guest_ = true;
   running->filtered_ = !wired.filter.empty();
+  running->own_user_namespace_ = target.own_user_namespace_;
   running->ruleset_ = target.ruleset_;
   running->cgroup_directory_ = target.cgroup_directory_;
   running->plan_ = compile_exec(wired, {target.pid(), target.pidfd(), target.cgroup(), target.ruleset_});
@@ -145,43 +121,6 @@ void Running::close() {
 }
 
 // ---- the loop
-
-namespace {
-constexpr int kMostReads = 32;  // more than the largest pipe holds
-}
-void Running::read_output(Output& output) {
-  char part[65536];
-  tell();
-  // Not for ever: what a container prints without end must not keep the others waiting.
-  for (int reads = 0; reads < kMostReads; ++reads) {
-    auto size = sys::read(output.fd.get(), &part[0], sizeof part, "output of the container");
-    if (!size && size.error().code == EAGAIN) return;
-    if (!size || *size == 0) return output.fd.close();
-    std::size_t room = options_.output_limit - std::min<std::uint64_t>(options_.output_limit, output.text->size());
-    output.text->append(&part[0], std::min(room, *size));
-    if (*size > room) *output.cut = true;
-    if (*size < sizeof part) return;
-  }
-}
-void Running::write_input() {
-  const std::string& text = *options_.stdin_text;
-  bool broken = false, full = false;
-  std::uint64_t mask = sys::block_all_signals();  // SIGPIPE is not to end ccsand
-  while (input_sent_ < text.size() && !broken && !full) {
-    auto size = sys::write(input_.get(), text.data() + input_sent_, text.size() - input_sent_, "input of the container");
-    if (size) input_sent_ += *size;
-    else (size.error().code == EAGAIN ? full : broken) = true;  // EPIPE: it does not want to read any more
-  }
-  if (broken) {
-    sigset_t pipe;
-    sigemptyset(&pipe);
-    sigaddset(&pipe, SIGPIPE);
-    timespec now = {};
-    (void)sigtimedwait(&pipe, nullptr, &now);  // there is none where the error was another one
-  }
-  sys::set_signal_mask(mask);
-  if (!full) input_.close();
-}
 
 void Running::pass_on(int signal) {
   if (signal == SIGWINCH && relay_) return relay_->follow_size();
@@ -217,11 +156,11 @@ Result<void> Running::pump(std::int64_t deadline_ns, Running* target, std::vecto
   auto earliest = [&next](std::int64_t time) { next = next < 0 ? time : std::min(next, time); };
   for (Running* one : all_running) {
     if (one->ended_) continue;
-    if (one->options_.timeout_ns >= 0 && !one->timed_out_) earliest(one->started_ns_ + one->options_.timeout_ns);
+    if (std::int64_t time = one->next_limit_ns(); time >= 0) earliest(time);
     polls.push_back({one->launched_.pidfd.get(), POLLIN, 0});
-    polls.push_back({one->outputs_[0].fd.get(), POLLIN, 0});
-    polls.push_back({one->outputs_[1].fd.get(), POLLIN, 0});
-    polls.push_back({one->input_.get(), POLLOUT, 0});
+    polls.push_back({one->output_to_poll(0), POLLIN, 0});
+    polls.push_back({one->output_to_poll(1), POLLIN, 0});
+    polls.push_back({one->input_text_.empty() ? -1 : one->input_.get(), POLLOUT, 0});
     pollfd terminal[3] = {{-1, 0, 0}, {-1, 0, 0}, {-1, 0, 0}};
     if (one->relay_) one->relay_->add_polls(terminal);
     polls.insert(polls.end(), &terminal[0], &terminal[3]);
@@ -277,10 +216,7 @@ Result<void> Running::pump(std::int64_t deadline_ns, Running* target, std::vecto
       one->collect();
       continue;
     }
-    if (one->options_.timeout_ns >= 0 && !one->timed_out_ && monotonic_ns() >= one->started_ns_ + one->options_.timeout_ns) {
-      one->timed_out_ = true;
-      (void)one->kill(SIGKILL);  // it may have ended just now
-    }
+    one->keep_limits();
   }
   kept_polls = std::move(polls);
   kept_counts = std::move(counts);
@@ -331,9 +267,12 @@ void Running::finish() {
   }
   bool denied = result_.signal == SIGSYS || (result_.signal == SIGKILL && options_.supervisor && options_.supervisor->has_killed());
   if (filtered_ && denied) result_.reason = "denied";
+  if (cpu_exceeded_ || (result_.cgroup && beyond_cpu_time(*result_.cgroup))) result_.reason = "cpu_time";
+  if (output_exceeded_) result_.reason = "output";
   if (timed_out_) result_.reason = "timeout";
   for (Output& output : outputs_)
     if (output.fd.open()) read_output(output), output.fd.close();
+  input_text_.clear();
   input_.close();
   if (options_.supervisor) options_.supervisor->end();
   listener_.close();

@@ -23,6 +23,12 @@ struct RunOptions {
   std::uint64_t output_limit = 64U << 20;   // bytes kept of each; what is beyond is read and dropped
   std::optional<std::string> stdin_text;    // fed through a pipe; else stdin is the caller's
   bool stdin_null = false;
+  bool keep_stdin = false;                  // stdin is a pipe that stays open: write(), close_input()
+  bool stream = false;                      // what is captured can be had as it comes: take_output()
+  bool keep_output = true;                  // what is captured is in the result
+  bool own_terminal = false;                // of a container with a terminal: its pty is read and written here
+  std::int64_t cpu_time_ns = -1;            // of all of its processes; SIGKILL after it
+  bool limit_output = false;                // SIGKILL beyond output_limit
   std::string stdin_file, stdout_file;      // opened by the host; the second is emptied or made (0600)
   bool foreground = false;                  // signals that ccsand gets are passed on to it
   bool trace = false;
@@ -32,7 +38,7 @@ struct RunOptions {
 struct RunResult {
   int status = 0;                  // 0 to 255, or 128 + signal
   int signal = 0;
-  const char* reason = "exited";   // exited, signalled, timeout, oom, denied
+  const char* reason = "exited";   // exited, signalled, timeout, cpu_time, output, oom, denied
   std::string out, err;
   bool out_cut = false, err_cut = false;  // beyond output_limit
   std::int64_t wall_ns = 0, user_us = 0, system_us = 0;
@@ -64,6 +70,15 @@ class Running {
   [[nodiscard]] bool ended() const { return ended_; }
   [[nodiscard]] const RunResult& result() const { return result_; }
 
+  // Bytes for its stdin, which are sent when it reads; an error where that is closed.
+  Result<void> write(std::string_view text);
+  void close_input();  // when all is sent; a terminal gets its end-of-file character
+  // What came since the last time; `open` is false when no more will.
+  std::string take_output(int which, bool& open);
+  // Waits until there is output to take, it has ended or the deadline has passed.
+  Result<bool> await_news(std::int64_t deadline_ns);
+  [[nodiscard]] bool has_user_namespace() const { return own_user_namespace_; }
+
   Result<void> kill(int signal);
   void close();  // SIGKILL, and its end, which is waited for here
   Result<void> freeze();
@@ -80,6 +95,8 @@ class Running {
     Fd fd;
     std::string* text = nullptr;
     bool* cut = nullptr;
+    std::string fresh;  // not taken yet
+    std::uint64_t total = 0;
   };
   Running() = default;
   static std::uint64_t next_id();
@@ -89,6 +106,11 @@ class Running {
   void tell();
   void read_output(Output& output);
   void write_input();
+  Result<void> take_terminal(Fd master);
+  [[nodiscard]] int output_to_poll(int which) const;
+  [[nodiscard]] std::int64_t next_limit_ns() const;
+  void keep_limits();
+  [[nodiscard]] bool beyond_cpu_time(const CgroupStats& stats) const;
   void pass_on(int signal);
   void take_notification();
   void collect();
@@ -104,13 +126,16 @@ class Running {
   Fd input_;
   int ruleset_ = -1, cgroup_directory_ = -1;  // the context's, or of the container whose guest this is
   Fd listener_;                  // of the filter; the supervisor answers on it
-  std::size_t input_sent_ = 0;
+  std::string input_text_;       // not sent yet
+  bool input_ends_ = true;       // after that
   std::unique_ptr<TerminalRelay> relay_;
   std::int64_t started_ns_ = 0;
   std::uint64_t id_ = next_id();
   bool told_ = false;            // its id is among the news
   bool ended_ = false;
-  bool timed_out_ = false;
+  bool timed_out_ = false, cpu_exceeded_ = false, output_exceeded_ = false;
+  std::int64_t next_cpu_look_ns_ = 0;
+  bool own_user_namespace_ = true;
   bool own_pid_namespace_ = true;
   bool filtered_ = false;        // a filter decides its system calls
   bool deciding_ = false;        // its supervisor is at work
