@@ -1,13 +1,14 @@
 -- Containers as immutable values. The table's keys are read and checked in C++
 -- (ccsand.core); what is here makes values of it.
 local core = require "ccsand.core"
+local invocation = require "ccsand.invocation"
+local checked, with_command, result_of, exited = invocation.checked, invocation.with_command, invocation.result_of, invocation.exited
 local policy_keys = require "ccsand.policy_keys"
 
 local container = {}
-local Container, Running = {}, {}
+local Container = {}
 local tables = setmetatable({}, { __mode = "k" })  -- container -> its table, never handed out
 local places = setmetatable({}, { __mode = "k" })  -- container -> the recipe's line that made it
-local handles = setmetatable({}, { __mode = "k" }) -- running container -> { handle, table }
 
 local function copy(value)
   if type(value) ~= "table" or getmetatable(value) ~= nil then return value end -- a policy is what it is
@@ -46,18 +47,6 @@ end
 local function of(self, method)
   local spec = tables[self]
   if not spec then error(core.error(method .. ": call it as a method of a container, box:" .. method .. "(...)")) end
-  return spec
-end
-
-local function checked(options, method, ...)
-  return options == nil and {} or require("ccsand.options").check(options, method, { ... })
-end
-
--- A command: an array, or nil for the container's own.
-local function with_command(spec, command)
-  if command == nil then return spec end
-  if type(command) ~= "table" then error(core.error("a command is a list of strings, such as { \"ls\", \"-l\" }")) end
-  spec.command = command
   return spec
 end
 
@@ -113,98 +102,62 @@ function Container:plan()
   return at_place(self, function() return core.plan(resolved(spec, "plan")) end)
 end
 
+-- Limits of one run go before the container's own.
+local own_limits = { "timeout", "cpu_time", "output_limit", "limit_output" }
+local function limits_of(options)
+  local limits
+  for _, key in ipairs(own_limits) do
+    if options[key] ~= nil then
+      limits = limits or {}
+      limits[key] = options[key]
+    end
+  end
+  return limits
+end
+
 -- What starts a container: resolved, with the command, and its errors placed.
-local function launch(self, method, command, start, options)
+local function launch(self, method, command, start, options, limits)
   local spec = of(self, method)
   return at_place(self, function()
     local on_call
     spec, on_call = resolved(spec, nil, options)
     options.show_denied, options.on_call = nil, on_call
+    for key, value in pairs(limits or {}) do spec[key] = value end
     spec = with_command(spec, command)
     return start(spec, options)
   end), spec, options.on_call
 end
 
-local function exited(spec, result)
-  if spec.exited then spec.exited(result) end
-  return result
-end
-
 --- Runs the container on the caller's terminal and streams, to its end.
 function Container:run(command, options)
-  options = checked(options, "run", "trace", "stdin", "show_denied")
-  local handle, spec = launch(self, "run", command, core.run,
-    { foreground = true, trace = options.trace, stdin = options.stdin, show_denied = options.show_denied })
-  local result = handle:wait()
+  options = checked(options, "run", "trace", "stdin", "show_denied", unpack(own_limits))
+  -- In a task signals are the loop's: they end its tasks.
+  local handle, spec = launch(self, "run", command, invocation.in_task() and core.start or core.run,
+    { foreground = true, trace = options.trace, stdin = options.stdin, show_denied = options.show_denied }, limits_of(options))
+  local result = result_of(handle)
   if options.trace then io.stderr:write(handle:trace()) end
   return exited(spec, result)
 end
 
 --- Runs the container to its end and returns what it printed in the result.
 function Container:capture(command, options)
-  options = checked(options, "capture", "stdin", "stdin_file", "stdout_file", "show_stderr", "show_denied")
+  options = checked(options, "capture", "stdin", "stdin_file", "stdout_file", "show_stderr", "show_denied", unpack(own_limits))
   local handle, spec = launch(self, "capture", command, core.start, {
     capture = true, show_stderr = options.show_stderr, show_denied = options.show_denied, stdin = options.stdin, stdin_file = options.stdin_file, stdout_file = options.stdout_file,
     stdin_null = options.stdin == nil and options.stdin_file == nil,
-  })
-  return exited(spec, handle:wait())
+  }, limits_of(options))
+  return exited(spec, result_of(handle))
 end
 
 --- Starts the container and returns it running.
 function Container:start(command, options)
-  options = checked(options, "start", "capture", "stdin", "inherit_stdin", "show_denied")
+  options = checked(options, "start", "capture", "stdin", "inherit_stdin", "interactive", "on_stdout", "on_stderr", "show_denied", unpack(own_limits))
+  local on_line = (options.interactive or options.on_stdout or options.on_stderr) and { options.on_stdout, options.on_stderr }
   local handle, spec, on_call = launch(self, "start", command, core.start, {
-    capture = options.capture, stdin = options.stdin, show_denied = options.show_denied,
-    stdin_null = options.stdin == nil and not options.inherit_stdin,
-  })
-  local self_running = setmetatable({}, Running)
-  handles[self_running] = { handle = handle, spec = spec, on_call = on_call }
-  return self_running
-end
-
-Running.__index = Running
-Running.__metatable = "a running container"
-Running.__tostring = function(self) return "running container " .. handles[self].handle:pid() end
-
-local function running(self, method)
-  local entry = handles[self]
-  if not entry then error(core.error(method .. ": call it as a method of a running container")) end
-  return entry
-end
-
---- The result once it has ended; nil after `timeout` (seconds, or "1.5s").
-function Running:wait(timeout)
-  local entry = running(self, "wait")
-  if entry.result then return entry.result end
-  local result = entry.handle:wait(timeout)
-  if result then entry.result = exited(entry.spec, result) end
-  return result
-end
-function Running:kill(signal) running(self, "kill").handle:kill(signal) end
-function Running:freeze() running(self, "freeze").handle:freeze() end
-function Running:thaw() running(self, "thaw").handle:thaw() end
-function Running:stats() return running(self, "stats").handle:stats() end
-function Running:pid() return running(self, "pid").handle:pid() end
---- Its network interfaces: { { name =, link =, addresses =, network = } }.
-function Running:interfaces()
-  require "ccsand.netlink"  -- what makes values of networks
-  return running(self, "interfaces").handle:interfaces()
-end
-
---- Runs a further command in the container and returns its result, with its output.
-function Running:exec(command, options)
-  local entry = running(self, "exec")
-  local spec = {}
-  for k, v in pairs(entry.spec) do spec[k] = v end
-  for _, key in ipairs { "limits", "cgroup", "timeout", "init", "created", "setup", "before_exec", "exited" } do spec[key] = nil end
-  options = checked(options, "exec", "user", "group", "groups", "env", "cwd", "capabilities", "timeout", "stdin", "foreground")
-  if command == nil then error(core.error("exec: takes a command, such as { \"ps\" }")) end
-  for _, key in ipairs { "user", "group", "groups", "env", "cwd", "capabilities", "timeout" } do
-    if options[key] ~= nil then spec[key] = options[key] end
-  end
-  local handle = entry.handle:exec(with_command(spec, command),
-    { capture = not options.foreground, foreground = options.foreground, on_call = entry.on_call, stdin = options.stdin, stdin_null = options.stdin == nil and not options.foreground })
-  return handle:wait()
+    capture = options.capture, stdin = options.stdin, show_denied = options.show_denied, stream = on_line and true, interactive = options.interactive,
+    stdin_null = options.stdin == nil and not options.inherit_stdin and not options.interactive,
+  }, limits_of(options))
+  return require("ccsand.running").new(handle, spec, on_call, on_line)
 end
 
 return container

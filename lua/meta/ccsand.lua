@@ -17,6 +17,8 @@
 ---@field policy ccsand.policy
 --- Learning what a command needs: `require "ccsand.learn"`.
 ---@field learn ccsand.learn
+--- Tasks that wait side by side: `require "ccsand.loop"`.
+---@field loop ccsand.loop
 local ccsand = {}
 
 --- Makes a container, which is a value: nothing of the kernel is touched, and no image

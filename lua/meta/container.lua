@@ -133,6 +133,10 @@ function container.is(value) end
 ---@field keep_descriptors? integer[]
 --- It is killed after this time, and the result's reason is "timeout". More than 0. Default none.
 ---@field timeout? ccsand.Duration
+--- It is killed when all of its processes together have used this much CPU time, and the result's reason is "cpu_time". It makes a cgroup. Default none.
+---@field cpu_time? ccsand.Duration
+--- Whether it is killed when it prints more than `output_limit`; the result's reason is "output". Default false.
+---@field limit_output? boolean
 --- Bytes kept of each captured output; what is beyond is read and dropped. Default 64 MiB.
 ---@field output_limit? ccsand.Size
 --- Called in ccsand, outside: the process exists, its ids are mapped, its cgroup holds it; nothing else is done yet.
@@ -477,6 +481,11 @@ function Container:run(command, options) end
 ---@field stdin? string
 --- Whether each step is printed to standard error with its time, after the end. Default false.
 ---@field trace? boolean
+--- As the keys of the container, for this run.
+---@field timeout? ccsand.Duration
+---@field cpu_time? ccsand.Duration
+---@field output_limit? ccsand.Size
+---@field limit_output? boolean
 
 --- Runs it to its end; the result holds what it printed.
 ---@param command? string[] in place of its own
@@ -491,6 +500,11 @@ function Container:capture(command, options) end
 ---@field stdin_file? string
 --- A file of the host that gets its standard output, emptied or made (0600).
 ---@field stdout_file? string
+--- As the keys of the container, for this run.
+---@field timeout? ccsand.Duration
+---@field cpu_time? ccsand.Duration
+---@field output_limit? ccsand.Size
+---@field limit_output? boolean
 
 --- Starts it and returns when its command has been executed. A running container that is
 --- garbage-collected is killed: keep it.
@@ -506,6 +520,32 @@ function Container:start(command, options) end
 ---@field stdin? string
 --- Whether it reads ccsand's standard input. Default false.
 ---@field inherit_stdin? boolean
+--- Whether its standard input stays open for `write`, and its output is at hand for `read_line` and `expect`; of a
+--- container with a terminal that is its terminal (24 lines of 80). Default false.
+---@field interactive? boolean
+--- Called with each line of its standard output, without its end: while it is waited for, and in a loop whenever they come. An
+--- error of it is raised where the container is waited for next.
+---@field on_stdout? fun(line: string)
+--- The same of its standard error.
+---@field on_stderr? fun(line: string)
+--- As the keys of the container, for this run.
+---@field timeout? ccsand.Duration
+---@field cpu_time? ccsand.Duration
+---@field output_limit? ccsand.Size
+---@field limit_output? boolean
+
+--- What `wait_for` waits for.
+---@class ccsand.Awaited
+--- A line on standard output or error that has this text; nothing is used up.
+---@field line? string
+--- Whether `line` is a Lua pattern. Default false.
+---@field pattern? boolean
+--- A path in the container. Links do not lead out of its root.
+---@field file? string
+--- A TCP port that is listened on in its network namespace.
+---@field port? integer
+--- Default 10 s.
+---@field within? ccsand.Duration
 
 --- A running container. Output of all of them is read, and time-outs are kept, while any is
 --- waited for.
@@ -516,6 +556,54 @@ local Running = {}
 ---@param timeout? ccsand.Duration default: as long as it takes
 ---@return ccsand.RunResult? result
 function Running:wait(timeout) end
+
+--- Sends bytes to its standard input, as it reads them. An error where that is closed.
+---@param text string
+function Running:write(text) end
+
+--- The end of its standard input, when all is sent; on a terminal its end-of-file character.
+function Running:close_stdin() end
+
+--- The next line of its standard output, without its end; nil at the end of the output. ETIMEDOUT after `within`.
+---@param within? ccsand.Duration default 10 s
+---@return string?
+function Running:read_line(within) end
+
+--- Waits for a text on its standard output; what is up to its end is used up. An error with what was printed instead: ETIMEDOUT after
+--- `within`, EPIPE where no more output comes. The last mebibyte is searched.
+---@param text string
+---@param options? { within: ccsand.Duration, pattern: boolean } default 10 s; with `pattern` it is a Lua pattern
+---@return string ... what was found, or the pattern's captures
+function Running:expect(text, options) end
+
+--- Waits until all of these are there. Returns the line. ETIMEDOUT after `within`, ESRCH or EPIPE where the container ends before.
+---@param what ccsand.Awaited
+---@return string? line
+function Running:wait_for(what) end
+
+--- Copies a file of the host, or a text, into the container: it is opened as the container's root would open it,
+--- and belongs to it. Only regular files. On the host it is opened with ccsand's rights.
+---@param source string|{ text: string }
+---@param path string absolute, in the container
+---@param options? { mode: integer, limit: ccsand.Size } default 420 (0644), 64 MiB
+---@return integer bytes
+function Running:copy_in(source, path, options) end
+
+--- Copies a file out of the container: its bytes, or into a file of the host (0600). Opened as the container's root would open
+--- it. Only regular files.
+---@param path string absolute, in the container
+---@param host_path? string
+---@param options? { limit: ccsand.Size } default 64 MiB
+---@return string|integer text or the number of bytes
+function Running:copy_out(path, host_path, options) end
+
+--- Whether it has ended, as far as ccsand has looked.
+---@return boolean
+function Running:ended() end
+
+--- Ends it with all of its processes, and returns its result.
+---@return ccsand.RunResult
+function Running:close() end
 
 --- Sends a signal to its pid 1. The kernel drops those that pid 1 has no handler for, except
 --- KILL and STOP: give the container `init = true` to end it with TERM. signal(7)

@@ -89,9 +89,9 @@ class LuaCallSupervisor final : public CallSupervisor {
   ~LuaCallSupervisor() override { hub_->supervisor = nullptr; }  // the state may be closing: references are its own
 
   void decide(int listener, const seccomp_notif& notification) override;
-  void add_polls(std::vector<pollfd>& polls) const override {
+  void enter_interests(bool wanted) override {
     for (const SharedCall& call : calls_)
-      if (call->performance) polls.push_back({call->performance->answer_fd(), POLLIN, 0});
+      if (call->performance) call->performance->enter_interest(wanted);
   }
   [[nodiscard]] std::int64_t deadline_ns() const override {
     std::int64_t next = -1;
@@ -100,7 +100,7 @@ class LuaCallSupervisor final : public CallSupervisor {
     if (performances() > 0 && (next < 0 || next_look_ns_ < next)) next = next_look_ns_;
     return next;
   }
-  void attend(std::span<const pollfd> polls) override;
+  void attend() override;
   void end() override {
     for (const SharedCall& call : calls_) {
       call->answered = true;  // for those that Lua still holds
@@ -239,15 +239,13 @@ void LuaCallSupervisor::decide(int listener, const seccomp_notif& notification) 
   settle_end();
 }
 
-void LuaCallSupervisor::attend(std::span<const pollfd> polls) {
+void LuaCallSupervisor::attend() {
   if (calls_.empty() && timers_.empty()) return;  // as before each of a row of calls that are answered at once
-  std::size_t at = 0;
   std::vector<SharedCall> present = calls_;
   for (const SharedCall& call : present) {
-    if (!call->performance || at >= polls.size()) continue;
-    // Lua may hold the call for long; the caller's root and namespaces are not to be held with it.
-    if (polls[at++].revents == 0) continue;
+    if (!call->performance || !call->performance->take_answered()) continue;
     call->performance->attend();  // it calls back
+    // Lua may hold the call for long; the caller's root and namespaces are not to be held with it.
     call->performance.reset();
   }
   if (monotonic_ns() >= next_look_ns_) forget_gone();

@@ -211,7 +211,10 @@ Result<void> read_run_options(Table& table, ContainerRequest& request) {
   RunOptions& options = request.options;
   if (CCSAND_TRY(table.duration_ns("timeout", options.timeout_ns)) && options.timeout_ns <= 0)
     return table.wrong("timeout", "must be more than nothing");
+  if (CCSAND_TRY(table.duration_ns("cpu_time", options.cpu_time_ns)) && options.cpu_time_ns <= 0)
+    return table.wrong("cpu_time", "must be more than nothing");
   CCSAND_TRY(table.size("output_limit", options.output_limit));
+  CCSAND_TRY(table.boolean("limit_output", options.limit_output));
   std::int64_t offset = 0;
   lua_State* L = table.state();
   int at = table.push("time_offsets");

@@ -11,12 +11,15 @@
 #include "bindings/call_supervisor.hpp"
 #include "bindings/container_reader.hpp"
 #include "bindings/hook.hpp"
-#include "bindings/network_reader.hpp"
+#include "bindings/interrupt.hpp"
 #include "bindings/modules.hpp"
+#include "bindings/network_reader.hpp"
 #include "bindings/result.hpp"
+#include "bindings/running_streams.hpp"
 #include "bindings/table.hpp"
 #include "core/generation.hpp"
 #include "core/host_check.hpp"
+#include "core/seccomp/constants.hpp"
 #include "core/seccomp/shipped_filters.hpp"
 #include "core/signals.hpp"
 #include "core/state.hpp"
@@ -27,24 +30,31 @@ namespace ccsand {
 
 namespace {
 constexpr const char* kRunningType = "ccsand.running";
+}
 
-// What the userdata holds. Only the process that started a container may end it.
-struct Handle {
-  std::unique_ptr<Running> running;
-  std::uint64_t owner = 0;  // by generation
-};
-
-Result<Handle*> handle_argument(lua_State* L, const char* function) {
+Result<RunningHandle*> running_argument(lua_State* L, const char* function) {
   void* data = lua_touserdata(L, 1);
   if (data == nullptr || lua_getmetatable(L, 1) == 0) return make_error(EINVAL, function, "", "takes a running container");
   luaL_getmetatable(L, kRunningType);
   bool right = lua_rawequal(L, -1, -2) != 0;
   lua_pop(L, 2);
-  auto* handle = static_cast<Handle*>(data);
+  auto* handle = static_cast<RunningHandle*>(data);
   if (!right || !handle->running || handle->owner != process_generation())
     return make_error(EINVAL, function, "", "takes a running container of this process");
   return handle;
 }
+RunningHandle& push_running(lua_State* L) {
+  auto* handle = new (lua_newuserdata(L, sizeof(RunningHandle))) RunningHandle;
+  luaL_getmetatable(L, kRunningType);
+  lua_setmetatable(L, -2);
+  handle->owner = process_generation();
+  return *handle;
+}
+
+namespace {
+
+using Handle = RunningHandle;
+constexpr auto handle_argument = running_argument;
 
 Result<int> check_body(lua_State* L) {
   ContainerRequest request = CCSAND_TRY(read_container(L, 1));
@@ -74,6 +84,13 @@ Result<void> read_start_options(lua_State* L, int index, ContainerRequest& reque
   options.stdin_null = null;
   CCSAND_TRY(table.text("stdin_file", options.stdin_file));
   if (CCSAND_TRY(table.text("stdout_file", options.stdout_file))) options.capture_stdout = false;
+  bool interactive_start = false;
+  CCSAND_TRY(table.boolean("stream", options.stream));
+  options.keep_output = capture || !options.stream;
+  if (options.stream) options.capture_stdout = options.capture_stderr = true;
+  CCSAND_TRY(table.boolean("interactive", interactive_start));
+  options.keep_stdin = interactive_start;
+  options.own_terminal = interactive_start && request.spec.terminal;
   int at = table.push("stdin");
   if (lua_type(L, at) == LUA_TSTRING) {
     std::size_t size = 0;
@@ -89,8 +106,9 @@ Result<void> read_start_options(lua_State* L, int index, ContainerRequest& reque
   CCSAND_TRY(table.finish());
   bool interactive = options.foreground && !capture && !options.stdin_text;
   if (request.terminal_if_interactive) request.spec.terminal = interactive && sys::is_terminal(0) && sys::is_terminal(1);
-  if (request.spec.terminal && !interactive)
-    return make_error(EINVAL, "", "terminal", "a container with a terminal of its own is run in the foreground, without capture");
+  if (request.spec.terminal && !interactive && !options.own_terminal)
+    return make_error(EINVAL, "", "terminal", "a container with a terminal of its own is run in the foreground, without capture",
+                      "or started with interactive = true, which holds its terminal for read_line, expect and write");
   return {};
 }
 
@@ -99,12 +117,9 @@ Result<int> start_body(lua_State* L) {
   CCSAND_TRY(read_hooks(L, 1, request.spec));
   CCSAND_TRY(read_start_options(L, 2, request));
   CCSAND_TRY(require_privileges());
-  auto* handle = new (lua_newuserdata(L, sizeof(Handle))) Handle;
-  luaL_getmetatable(L, kRunningType);
-  lua_setmetatable(L, -2);
+  Handle& handle = push_running(L);
   (void)open_state();  // without it containers end by their parent-death signal alone
-  handle->owner = process_generation();
-  handle->running = CCSAND_TRY(Running::start(request.spec, request.options));
+  handle.running = CCSAND_TRY(Running::start(request.spec, request.options));
   return 1;
 }
 
@@ -129,7 +144,7 @@ Result<int> wait_body(lua_State* L) {
     deadline = monotonic_ns() + CCSAND_TRY(parse_duration_ns({text, size}));
   }
   auto ended = handle->running->wait(deadline);
-  if (!ended && ended.error().code == EINTR) lua_sethook(L, nullptr, 0, 0);  // the interrupt has its error already
+  if (!ended && ended.error().code == EINTR) forget_interrupt_hook(L);  // the interrupt has its error already
   if (!CCSAND_TRY(std::move(ended))) return 0;
   push_result(L, handle->running->result());
   return 1;
@@ -163,15 +178,24 @@ Result<int> pid_body(lua_State* L) {
   lua_pushinteger(L, handle->running->pid());
   return 1;
 }
+Result<int> id_body(lua_State* L) {
+  Handle* handle = CCSAND_TRY(handle_argument(L, "id"));
+  lua_pushnumber(L, static_cast<double>(handle->running->id()));
+  return 1;
+}
+Result<int> ended_body(lua_State* L) {
+  lua_pushboolean(L, CCSAND_TRY(handle_argument(L, "ended"))->running->ended());
+  return 1;
+}
+Result<int> close_body(lua_State* L) {
+  CCSAND_TRY(handle_argument(L, "close"))->running->close();
+  return 0;
+}
 Result<int> exec_body(lua_State* L) {
   Handle* target = CCSAND_TRY(handle_argument(L, "exec"));
   ContainerRequest request = CCSAND_TRY(read_container(L, 2));
   CCSAND_TRY(read_start_options(L, 3, request));
-  auto* handle = new (lua_newuserdata(L, sizeof(Handle))) Handle;
-  luaL_getmetatable(L, kRunningType);
-  lua_setmetatable(L, -2);
-  handle->owner = process_generation();
-  handle->running = CCSAND_TRY(Running::exec(*target->running, request.spec, request.options));
+  push_running(L).running = CCSAND_TRY(Running::exec(*target->running, request.spec, request.options));
   return 1;
 }
 
@@ -191,7 +215,7 @@ Result<int> trace_body(lua_State* L) {
 
 int collect_handle(lua_State* L) {
   auto* handle = static_cast<Handle*>(lua_touserdata(L, 1));
-  if (handle->owner == process_generation()) handle->running.reset();
+  if (handle->owner == process_generation()) Running::discard(std::move(handle->running));
   else (void)handle->running.release();  // a forked child's copy: not its to end
   handle->~Handle();
   return 0;
@@ -202,10 +226,11 @@ Result<int> is_terminal_body(lua_State* L) {
   return 1;
 }
 
-// An error value of the Lua side's own: message, hint.
+// An error value of the Lua side's own: message, hint, and the name of an errno (EINVAL).
 Result<int> error_body(lua_State* L) {
   std::string message = CCSAND_TRY(text_argument(L, 1, "error"));
-  push_error(L, make_error(EINVAL, "", "", message));
+  auto code = lua_type(L, 3) == LUA_TSTRING ? kernel_constant(lua_tostring(L, 3)) : std::nullopt;
+  push_error(L, make_error(code ? static_cast<int>(*code) : EINVAL, "", "", message));
   if (lua_type(L, 2) == LUA_TSTRING) {
     lua_pushvalue(L, 2);
     lua_setfield(L, -2, "hint");
@@ -292,8 +317,11 @@ Result<int> interfaces_body(lua_State* L) {
 
 constexpr Function kMethods[] = {{"wait", binding<wait_body>},     {"kill", binding<kill_body>},
                                  {"freeze", binding<freeze_body>}, {"thaw", binding<thaw_body>},
-                                 {"stats", binding<stats_body>},   {"pid", binding<pid_body>}, {"interfaces", binding<interfaces_body>},
-                                 {"exec", binding<exec_body>},     {"trace", binding<trace_body>}};
+                                 {"stats", binding<stats_body>},   {"pid", binding<pid_body>},
+                                 {"interfaces", binding<interfaces_body>},
+                                 {"exec", binding<exec_body>},     {"trace", binding<trace_body>},
+                                 {"id", binding<id_body>},
+                                 {"ended", binding<ended_body>},   {"close", binding<close_body>}};
 constexpr Function kFunctions[] = {{"check", binding<check_body>},
                                    {"plan", binding<plan_body>},
                                    {"start", binding<start_body>},
@@ -312,6 +340,7 @@ int open_core(lua_State* L) {
   lua_setfield(L, -2, "__gc");
   lua_createtable(L, 0, 8);
   register_functions(L, kMethods);
+  register_stream_methods(L);
   lua_setfield(L, -2, "__index");
   lua_pushliteral(L, "a running container");
   lua_setfield(L, -2, "__metatable");

@@ -14,8 +14,8 @@ namespace {
 
 class LuaHook : public Hook {
  public:
-  LuaHook(lua_State* L, int reference) : L_(L), reference_(reference) {}
-  ~LuaHook() override { luaL_unref(L_, LUA_REGISTRYINDEX, reference_); }
+  LuaHook(lua_State* L, int reference) : L_(L), main_(main_state(L)), reference_(reference) {}
+  ~LuaHook() override { luaL_unref(main_, LUA_REGISTRYINDEX, reference_); }  // the coroutine that started it may be gone
 
   Result<void> run(Phase phase, Context& context, Slot root) override {
     // In the child the JIT stays off: it would map new executable pages between the
@@ -40,11 +40,23 @@ class LuaHook : public Hook {
   }
 
  private:
-  lua_State* L_;
+  lua_State *L_, *main_;
   int reference_;
 };
 
+constexpr const char* kMainKey = "ccsand.main";
 }  // namespace
+
+void note_main_state(lua_State* L) {
+  lua_pushthread(L);
+  lua_setfield(L, LUA_REGISTRYINDEX, kMainKey);
+}
+lua_State* main_state(lua_State* L) {
+  lua_getfield(L, LUA_REGISTRYINDEX, kMainKey);
+  lua_State* main = lua_tothread(L, -1);
+  lua_pop(L, 1);
+  return main != nullptr ? main : L;
+}
 
 Error error_from_lua(lua_State* L, const char* operation) {
   Error error;

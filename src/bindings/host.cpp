@@ -1,41 +1,21 @@
 // The Lua state: its modules, its search path, and how a recipe is run in it.
 #include "ccsand/host.hpp"
 
-#include <csignal>
 #include <cstdlib>
 #include <cerrno>
 #include <cstring>
 
 #include "bindings/binding.hpp"
 #include "bindings/hook.hpp"
+#include "bindings/interrupt.hpp"
 #include "bindings/lua_tree.hpp"
 #include "bindings/modules.hpp"
 #include "bindings/recipe_file.hpp"
-#include "core/signals.hpp"
 #include "core/state.hpp"
 
 namespace ccsand {
 
 namespace {
-
-// ---- Ctrl-C while a recipe runs: an error at its next instruction, so that what it
-// started is ended on the way out. A second one ends ccsand as if it had no handler.
-
-lua_State* interruptible = nullptr;
-
-void raise_interrupt(lua_State* L, lua_Debug*) {
-  lua_sethook(L, nullptr, 0, 0);
-  Error error = make_error(EINTR, "", "", "interrupted");
-  error.exit_status = 128 + interrupted();
-  push_error(L, error);
-  (void)lua_error(L);  // it does not return; Error has nothing to destroy
-}
-void on_interrupt(int signal) {
-  (void)std::signal(signal, SIG_DFL);
-  note_interrupt(signal);
-  if (interruptible != nullptr)
-    lua_sethook(interruptible, raise_interrupt, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
-}
 
 // ---- modules
 
@@ -83,6 +63,8 @@ void add_searcher(lua_State* L) {
   lua_setfield(L, -2, "ccsand.filter");
   lua_pushcfunction(L, open_json);
   lua_setfield(L, -2, "ccsand.json");
+  lua_pushcfunction(L, open_event);
+  lua_setfield(L, -2, "ccsand.event");
   lua_pop(L, 2);
 }
 
@@ -125,6 +107,7 @@ void set_recipe_path(lua_State* L, const RecipeSource& source) {
 
 int open_everything(lua_State* L) {
   luaL_openlibs(L);
+  note_main_state(L);
   add_searcher(L);
   add_development_path(L);
   return 0;
@@ -222,7 +205,7 @@ Result<std::unique_ptr<Host>> Host::create() {
 }
 
 Host::~Host() {
-  if (interruptible == state_) interruptible = nullptr;
+  end_interruptible();
   if (state_ != nullptr) lua_close(state_);
   close_state();
 }
@@ -231,10 +214,7 @@ Result<int> Host::run_recipe(const std::string& name, const std::vector<std::str
   RecipeSource source = CCSAND_TRY(find_recipe(name, options.shipped_only));
   lua_State* L = state_;
   if (options.mode == RecipeMode::run || options.mode == RecipeMode::learn) (void)sweep();  // what cannot be swept now is left to the next start
-  interruptible = L;
-  (void)std::signal(SIGINT, on_interrupt);
-  (void)std::signal(SIGTERM, on_interrupt);
-  (void)std::signal(SIGHUP, on_interrupt);
+  begin_interruptible(L);
   set_recipe_path(L, source);
   push_arguments(L, name, arguments);
   Job job{&source, &arguments, &options};
@@ -242,7 +222,7 @@ Result<int> Host::run_recipe(const std::string& name, const std::vector<std::str
   lua_pushcfunction(L, run_protected);
   lua_pushlightuserdata(L, &job);
   int failed = lua_pcall(L, 1, 1, -3);
-  interruptible = nullptr;
+  end_interruptible();
   if (failed != 0) {
     // What ccsand itself raises carries the operation and the line: its text is the message.
     Error error = error_from_lua(L, "");

@@ -1,4 +1,4 @@
-// Supervision: one loop of poll over all that runs in this process.
+// Supervision: one loop of epoll over all that runs in this process.
 #include "core/running.hpp"
 
 #include <fcntl.h>
@@ -12,6 +12,7 @@
 #include <ctime>
 #include <utility>
 
+#include "core/generation.hpp"
 #include "core/seccomp/performance.hpp"
 #include "core/signals.hpp"
 #include "core/state.hpp"
@@ -25,6 +26,42 @@ namespace ccsand {
 
 namespace {
 std::vector<Running*> all_running;
+std::uint64_t departures = 0;  // from it, ever
+std::vector<std::unique_ptr<Running>> discarded;  // closed, and still deciding
+std::vector<std::uint64_t> kept_news;
+bool keeps_news = false;
+
+// Who runs in this process: those of a forked copy are its parent's.
+std::vector<Running*>& everyone() {
+  static std::uint64_t owner = 0;
+  if (owner == process_generation()) return all_running;
+  owner = process_generation();
+  all_running.clear();
+  kept_news.clear();
+  return all_running;
+}
+}  // namespace
+
+std::uint64_t Running::next_id() {
+  static std::uint64_t last = 0;
+  return ++last;
+}
+void Running::keep_news(bool keep) {
+  keeps_news = keep;
+  kept_news.clear();
+  for (Running* one : everyone()) one->told_ = false;
+}
+void Running::tell() {
+  if (!keeps_news || told_) return;
+  told_ = true;
+  kept_news.push_back(id_);
+}
+Result<void> Running::step(std::int64_t deadline_ns, std::vector<pollfd>& extra, std::vector<std::uint64_t>& news) {
+  if (!kept_news.empty()) deadline_ns = 0;
+  auto done = pump(deadline_ns, nullptr, &extra);
+  news = std::exchange(kept_news, {});
+  for (Running* one : everyone()) one->told_ = false;
+  return done;
 }
 
 std::int64_t monotonic_ns() {
@@ -35,33 +72,6 @@ std::int64_t monotonic_ns() {
 
 // ---- the start
 
-Result<void> Running::open_streams(ContainerSpec& spec) {
-  auto give = [&](Fd child_end, int number) {
-    spec.redirects.emplace_back(child_end.get(), number);
-    child_ends_.push_back(std::move(child_end));
-  };
-  if (options_.stdin_text) {
-    sys::Pipe pipe = CCSAND_TRY(sys::pipe2(0));
-    input_ = std::move(pipe.write);
-    (void)fcntl(input_.get(), F_SETFL, O_WRONLY | O_NONBLOCK);  // our own new pipe
-    give(std::move(pipe.read), 0);
-  } else if (!options_.stdin_file.empty()) {
-    give(CCSAND_TRY(sys::open(options_.stdin_file.c_str(), O_RDONLY)), 0);
-  } else if (options_.stdin_null) {
-    give(CCSAND_TRY(sys::open("/dev/null", O_RDONLY)), 0);
-  }
-  if (!options_.stdout_file.empty())
-    give(CCSAND_TRY(sys::open(options_.stdout_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600)), 1);
-  for (int i = 0; i < 2; ++i) {
-    if (!(i == 0 ? options_.capture_stdout : options_.capture_stderr)) continue;
-    sys::Pipe pipe = CCSAND_TRY(sys::pipe2(0));
-    (void)fcntl(pipe.read.get(), F_SETFL, O_RDONLY | O_NONBLOCK);  // our own new pipe
-    outputs_[i] = {std::move(pipe.read), i == 0 ? &result_.out : &result_.err, i == 0 ? &result_.out_cut : &result_.err_cut};
-    give(std::move(pipe.write), 1 + i);
-  }
-  return {};
-}
-
 Result<void> Running::begin() {
   started_ns_ = monotonic_ns();
   LaunchOptions launch_options;
@@ -70,13 +80,16 @@ Result<void> Running::begin() {
   child_ends_.clear();
   if (!launched) return launched.error();
   launched_ = std::move(*launched);
-  all_running.push_back(this);
+  everyone().push_back(this);
   if (plan_.ruleset() != kNoSlot) ruleset_ = launched_.context.fd(plan_.ruleset());
   if (launched_.context.cgroup) cgroup_directory_ = launched_.context.cgroup->clone_into();
   if (options_.supervisor) options_.supervisor->restrict_with(ruleset_, cgroup_directory_);
   if (plan_.listener() != kNoSlot) listener_ = launched_.context.take(plan_.listener());
+  deciding_ = true;
   if (options_.supervisor)
     for (const seccomp_notif& call : launched_.asked) options_.supervisor->decide(listener_.get(), call);
+  deciding_ = false;
+  if (options_.own_terminal && plan_.terminal() != kNoSlot) return take_terminal(launched_.context.take(plan_.terminal()));
   if (plan_.terminal() != kNoSlot) relay_ = CCSAND_TRY(TerminalRelay::create(launched_.context.take(plan_.terminal())));
   return {};
 }
@@ -88,7 +101,8 @@ Result<std::unique_ptr<Running>> Running::start(const ContainerSpec& spec, const
   CCSAND_TRY(running->open_streams(wired));
   // Without a pid namespace of its own, only a cgroup finds all of its processes.
   running->own_pid_namespace_ = wired.pid.kind == NamespaceChoice::fresh;
-  if (!running->own_pid_namespace_) wired.cgroup_wanted = true;
+  if (!running->own_pid_namespace_ || options.cpu_time_ns >= 0) wired.cgroup_wanted = true;
+  running->own_user_namespace_ = wired.user.kind != NamespaceChoice::host;
   running->filtered_ = !wired.filter.empty();
   running->plan_ = compile(wired);
   CCSAND_TRY(running->begin());
@@ -103,6 +117,7 @@ Result<std::unique_ptr<Running>> Running::exec(Running& target, const ContainerS
   running->own_pid_namespace_ = false;  // it is no pid 1: signals reach it as they are
   running->is_guest_ = true;
   running->filtered_ = !wired.filter.empty();
+  running->own_user_namespace_ = target.own_user_namespace_;
   running->ruleset_ = target.ruleset_;
   running->cgroup_directory_ = target.cgroup_directory_;
   running->plan_ = compile_exec(wired, {target.pid(), target.pidfd(), target.cgroup(), target.ruleset_});
@@ -111,46 +126,21 @@ Result<std::unique_ptr<Running>> Running::exec(Running& target, const ContainerS
 }
 
 Running::~Running() {
-  if (launched_.pidfd.open() && !ended_) {
-    (void)sys::pidfd_send_signal(launched_.pidfd.get(), SIGKILL);  // it may have ended just now
-    collect();
-  }
+  close();
   leave_loop();
+}
+void Running::discard(std::unique_ptr<Running> running) {
+  if (!running) return;
+  running->close();
+  if (running->deciding_) discarded.push_back(std::move(running));
+}
+void Running::close() {
+  if (!launched_.pidfd.open() || ended_) return;
+  (void)sys::pidfd_send_signal(launched_.pidfd.get(), SIGKILL);  // it may have ended just now
+  collect();
 }
 
 // ---- the loop
-
-void Running::read_output(Output& output) {
-  char part[65536];
-  for (;;) {
-    auto size = sys::read(output.fd.get(), &part[0], sizeof part, "output of the container");
-    if (!size && size.error().code == EAGAIN) return;
-    if (!size || *size == 0) return output.fd.close();
-    std::size_t room = options_.output_limit - std::min<std::uint64_t>(options_.output_limit, output.text->size());
-    output.text->append(&part[0], std::min(room, *size));
-    if (*size > room) *output.cut = true;
-    if (*size < sizeof part) return;
-  }
-}
-void Running::write_input() {
-  const std::string& text = *options_.stdin_text;
-  bool broken = false, full = false;
-  std::uint64_t mask = sys::block_all_signals();  // SIGPIPE is not to end ccsand
-  while (input_sent_ < text.size() && !broken && !full) {
-    auto size = sys::write(input_.get(), text.data() + input_sent_, text.size() - input_sent_, "input of the container");
-    if (size) input_sent_ += *size;
-    else (size.error().code == EAGAIN ? full : broken) = true;  // EPIPE: it does not want to read any more
-  }
-  if (broken) {
-    sigset_t pipe;
-    sigemptyset(&pipe);
-    sigaddset(&pipe, SIGPIPE);
-    timespec now = {};
-    (void)sigtimedwait(&pipe, nullptr, &now);  // there is none where the error was another one
-  }
-  sys::set_signal_mask(mask);
-  if (!full) input_.close();
-}
 
 void Running::pass_on(int signal) {
   if (signal == SIGWINCH && relay_) return relay_->follow_size();
@@ -170,72 +160,42 @@ void Running::take_notification() {
   listener_.close();  // nobody is under the filter any more; or it cannot be heard, and calls answer ENOSYS
 }
 
-// One turn of the loop: what is waited for, and whose it is.
-struct Running::Turn {
-  // The polls of a container, in this order; those of its supervisor follow.
-  enum Own : std::uint8_t { kProcess, kOutput, kErrors, kInput, kTerminal, kListener = kTerminal + 3, kOwnCount };
-  struct Share {
-    Running* running;
-    std::size_t from, to;  // in `polls`
-  };
-  std::vector<pollfd> polls;
-  std::vector<Share> shares;
-};
-
-void Running::add_to(Turn& turn) const {
-  std::size_t from = turn.polls.size();
-  turn.polls.resize(from + Turn::kOwnCount);
-  pollfd* own = &turn.polls[from];
-  own[Turn::kProcess] = {launched_.pidfd.get(), POLLIN, 0};
-  own[Turn::kOutput] = {outputs_[0].fd.get(), POLLIN, 0};
-  own[Turn::kErrors] = {outputs_[1].fd.get(), POLLIN, 0};
-  own[Turn::kInput] = {input_.get(), POLLOUT, 0};
-  pollfd terminal[3] = {{-1, 0, 0}, {-1, 0, 0}, {-1, 0, 0}};
-  if (relay_) relay_->add_polls(terminal);
-  std::copy(std::begin(terminal), std::end(terminal), &own[Turn::kTerminal]);
-  own[Turn::kListener] = {listener_.get(), POLLIN, 0};
-  if (options_.supervisor) options_.supervisor->add_polls(turn.polls);
-}
-
 std::int64_t Running::due_ns() const {
-  std::int64_t due = options_.timeout_ns >= 0 && !timed_out_ ? started_ns_ + options_.timeout_ns : -1;
-  std::int64_t supervisor = options_.supervisor ? options_.supervisor->deadline_ns() : -1;
+  std::int64_t due = next_limit_ns();
+  std::int64_t supervisor = options_.supervisor && !deciding_ ? options_.supervisor->deadline_ns() : -1;
   return due < 0 ? supervisor : supervisor < 0 ? due : std::min(due, supervisor);
 }
 
-void Running::attend(std::span<const pollfd> polls) {
-  if (polls[Turn::kOutput].revents != 0) read_output(outputs_[0]);
-  if (polls[Turn::kErrors].revents != 0) read_output(outputs_[1]);
-  if (polls[Turn::kInput].revents != 0) write_input();
-  if (relay_) relay_->handle({polls[Turn::kTerminal], polls[Turn::kTerminal + 1], polls[Turn::kTerminal + 2]});
-  // A handler may wait for other containers, which comes by here: it must not be entered twice.
-  if (!deciding_) {
-    deciding_ = true;
-    if (options_.supervisor) options_.supervisor->attend(polls.subspan(Turn::kOwnCount));
-    short listener = polls[Turn::kListener].revents;
-    if ((listener & POLLIN) != 0) take_notification();
-    else if (listener != 0) listener_.close();  // nobody is under the filter any more
-    deciding_ = false;
-  }
+// A handler may wait for other containers, which comes by here: it must not be entered twice.
+void Running::attend_calls() {
+  if (deciding_) return;
+  deciding_ = true;
+  if (options_.supervisor) options_.supervisor->attend();
+  short listener = listener_.take_ready();
+  if ((listener & POLLIN) != 0) take_notification();
+  else if (listener != 0) listener_.close();  // nobody is under the filter any more
+  deciding_ = false;
+}
+
+void Running::attend() {
+  for (Output& output : outputs_)
+    if (output.fd.take_ready() != 0) read_output(output);
+  if (input_.take_ready() != 0) write_input();
+  if (relay_) relay_->attend();
+  attend_calls();
   if (ended_) return;
-  if (polls[Turn::kProcess].revents != 0) return collect();
-  if (options_.timeout_ns >= 0 && !timed_out_ && monotonic_ns() >= started_ns_ + options_.timeout_ns) {
-    timed_out_ = true;
-    (void)kill(SIGKILL);  // it may have ended just now
-  }
+  if (process_.take_ready() != 0) return collect();
+  keep_limits();
 }
 
 namespace {
 // Until something is ready or `next_ns` has come; an error where a signal asks ccsand to end.
-Result<void> await(std::vector<pollfd>& polls, std::int64_t next_ns, const SignalWatch* watch) {
+Result<void> await(std::int64_t next_ns, const SignalWatch* watch, std::vector<pollfd>* others) {
   std::int64_t left = next_ns < 0 ? -1 : std::max<std::int64_t>(0, next_ns - monotonic_ns());
   int milliseconds = left < 0 ? -1 : static_cast<int>(std::min<std::int64_t>((left + 999'999) / 1'000'000, 1'000'000));
-  if (watch != nullptr) {
-    CCSAND_TRY(sys::poll(polls.data(), polls.size(), milliseconds));
-    return {};
-  }
+  if (watch != nullptr) return wait_for_events(milliseconds, nullptr, others);
   InterruptBlock block;
-  if (interrupted() == 0) CCSAND_TRY(sys::poll(polls.data(), polls.size(), milliseconds, &block.mask_before()));
+  if (interrupted() == 0) CCSAND_TRY(wait_for_events(milliseconds, &block.mask_before(), others));
   int signal = interrupted();
   if (signal == 0) return {};
   Error error = make_error(EINTR, "wait", "", "interrupted");
@@ -244,39 +204,37 @@ Result<void> await(std::vector<pollfd>& polls, std::int64_t next_ns, const Signa
 }
 }  // namespace
 
-Result<void> Running::pump(std::int64_t deadline_ns, Running& target) {
-  // Its memory is kept from turn to turn: a container whose calls are decided here comes by a hundred
-  // thousand times a second. A turn within a turn, of a handler that waits, has its own.
-  static Turn spare;
-  Turn turn = std::exchange(spare, {});
-  turn.polls.clear();
-  turn.shares.clear();
+Result<void> Running::pump(std::int64_t deadline_ns, Running* target, std::vector<pollfd>* extra) {
   std::int64_t next = deadline_ns;
-  for (Running* one : all_running) {
-    if (one->ended_) continue;
-    std::size_t from = turn.polls.size();
-    one->add_to(turn);
-    turn.shares.push_back({one, from, turn.polls.size()});
+  for (Running* one : everyone()) {
+    one->enter_interests();
     if (std::int64_t due = one->due_ns(); due >= 0) next = next < 0 ? due : std::min(next, due);
   }
   SignalWatch* watch = SignalWatch::current();
-  turn.polls.push_back({watch != nullptr ? watch->fd() : -1, POLLIN, 0});
-  CCSAND_TRY(await(turn.polls, next, watch));
-  if (watch != nullptr && turn.polls.back().revents != 0)
-    for (int signal = watch->next(); signal != 0; signal = watch->next()) target.pass_on(signal);
-  for (const Turn::Share& share : turn.shares) {
+  if (watch != nullptr) watch->enter_interest();
+  CCSAND_TRY(await(next, watch, extra));
+  if (watch != nullptr && watch->take_ready())
+    for (int signal = watch->next(); signal != 0; signal = watch->next())
+      if (target != nullptr) target->pass_on(signal);
+  // The list's memory is kept from turn to turn: a container whose calls are decided here comes by a hundred
+  // thousand times a second. A turn within a turn, of a handler that waits, has its own.
+  static std::vector<Running*> spare;
+  std::vector<Running*> present = std::exchange(spare, {});
+  present.assign(all_running.begin(), all_running.end());
+  const std::uint64_t before = departures;
+  for (Running* one : present) {
     // What was done for one may have ended another, which then is not in the list, and may be no more.
-    if (std::find(all_running.begin(), all_running.end(), share.running) == all_running.end()) continue;
-    share.running->attend({&turn.polls[share.from], share.to - share.from});
+    if (departures == before || std::find(all_running.begin(), all_running.end(), one) != all_running.end()) one->attend();
   }
-  spare = std::move(turn);
+  spare = std::move(present);
+  if (!discarded.empty()) std::erase_if(discarded, [](const std::unique_ptr<Running>& one) { return !one->deciding_; });
   return {};
 }
 
 Result<bool> Running::wait(std::int64_t deadline_ns) {
   while (!ended_) {
     if (deadline_ns >= 0 && monotonic_ns() >= deadline_ns) return false;
-    CCSAND_TRY(pump(deadline_ns, *this));
+    CCSAND_TRY(pump(deadline_ns, this));
   }
   return true;
 }
@@ -287,6 +245,7 @@ void Running::collect() {
   auto status = sys::waitid(P_PIDFD, launched_.pidfd.get(), WEXITED);
   result_.wall_ns = monotonic_ns() - started_ns_;
   ended_ = true;
+  tell();
   forget_process(launched_.pid);
   if (status) {
     bool exited = status->code == CLD_EXITED;
@@ -320,9 +279,12 @@ void Running::finish() {
   }
   bool denied = result_.signal == SIGSYS || (result_.signal == SIGKILL && options_.supervisor && options_.supervisor->has_killed());
   if (filtered_ && denied) result_.reason = "denied";
+  if (cpu_exceeded_ || (result_.cgroup && beyond_cpu_time(*result_.cgroup))) result_.reason = "cpu_time";
+  if (output_exceeded_) result_.reason = "output";
   if (timed_out_) result_.reason = "timeout";
   for (Output& output : outputs_)
     if (output.fd.open()) read_output(output), output.fd.close();
+  input_text_.clear();
   input_.close();
   if (options_.supervisor) options_.supervisor->end();
   listener_.close();
@@ -331,13 +293,14 @@ void Running::finish() {
   context.close_all();
   // Who holds the handle holds the result alone: a loop of many containers would otherwise
   // carry their descriptors, which every clone copies and every exec closes.
+  process_.forget();
   launched_.pidfd.close();
   if (!options_.trace) plan_ = Plan();
   leave_loop();
   bool others = std::any_of(all_running.begin(), all_running.end(), [](const Running* one) { return one->options_.supervisor != nullptr; });
   if (options_.supervisor && !others) Performance::close_workshop();
 }
-void Running::leave_loop() { all_running.erase(std::remove(all_running.begin(), all_running.end(), this), all_running.end()); }
+void Running::leave_loop() { departures += std::erase(all_running, this); }
 
 Result<void> Running::kill(int signal) {
   if (ended_) return {};

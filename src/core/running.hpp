@@ -1,16 +1,18 @@
 // A container that runs: its supervision from exec to the result.
 #pragma once
 
+#include <poll.h>
+
 #include <csignal>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "core/seccomp/supervisor.hpp"
 #include "core/cgroup.hpp"
 #include "core/container_spec.hpp"
+#include "core/event_poll.hpp"
 #include "core/executor.hpp"
 #include "core/terminal_relay.hpp"
 
@@ -22,6 +24,12 @@ struct RunOptions {
   std::uint64_t output_limit = 64U << 20;   // bytes kept of each; what is beyond is read and dropped
   std::optional<std::string> stdin_text;    // fed through a pipe; else stdin is the caller's
   bool stdin_null = false;
+  bool keep_stdin = false;                  // stdin is a pipe that stays open: write(), close_input()
+  bool stream = false;                      // what is captured can be had as it comes: take_output()
+  bool keep_output = true;                  // what is captured is in the result
+  bool own_terminal = false;                // of a container with a terminal: its pty is read and written here
+  std::int64_t cpu_time_ns = -1;            // of all of its processes; SIGKILL after it
+  bool limit_output = false;                // SIGKILL beyond output_limit
   std::string stdin_file, stdout_file;      // opened by the host; the second is emptied or made (0600)
   bool foreground = false;                  // signals that ccsand gets are passed on to it
   bool trace = false;
@@ -31,7 +39,7 @@ struct RunOptions {
 struct RunResult {
   int status = 0;                  // 0 to 255, or 128 + signal
   int signal = 0;
-  const char* reason = "exited";   // exited, signalled, timeout, oom, denied
+  const char* reason = "exited";   // exited, signalled, timeout, cpu_time, output, oom, denied
   std::string out, err;
   bool out_cut = false, err_cut = false;  // beyond output_limit
   std::int64_t wall_ns = 0, user_us = 0, system_us = 0;
@@ -48,6 +56,9 @@ class Running {
   // credentials and attributes of `spec`.
   static Result<std::unique_ptr<Running>> exec(Running& target, const ContainerSpec& spec, const RunOptions& options);
   ~Running();  // kills it and removes what it left
+  // The same, wherever it is asked for: within a function that decides the container's own calls it is closed at
+  // once, and let go of when that is left.
+  static void discard(std::unique_ptr<Running> running);
   Running(const Running&) = delete;
   Running& operator=(const Running&) = delete;
 
@@ -55,10 +66,26 @@ class Running {
   // or a signal for ccsand itself came in: true where it has ended. Meanwhile output
   // of every running container is read, and time-outs are kept.
   Result<bool> wait(std::int64_t deadline_ns);
+  // The same for whoever waits for several things: returns when something has happened. `news` gets
+  // the ids of containers that ended or have output, `extra` is polled besides.
+  static Result<void> step(std::int64_t deadline_ns, std::vector<pollfd>& extra, std::vector<std::uint64_t>& news);
+  // Whether news is kept between steps: who waits otherwise meanwhile reads output, too.
+  static void keep_news(bool keep);
+  [[nodiscard]] std::uint64_t id() const { return id_; }  // never used again
   [[nodiscard]] bool ended() const { return ended_; }
   [[nodiscard]] const RunResult& result() const { return result_; }
 
+  // Bytes for its stdin, which are sent when it reads; an error where that is closed.
+  Result<void> write(std::string_view text);
+  void close_input();  // when all is sent; a terminal gets its end-of-file character
+  // What came since the last time; `open` is false when no more will.
+  std::string take_output(int which, bool& open);
+  // Waits until there is output to take, it has ended or the deadline has passed.
+  Result<bool> await_news(std::int64_t deadline_ns);
+  [[nodiscard]] bool has_user_namespace() const { return own_user_namespace_; }
+
   Result<void> kill(int signal);
+  void close();  // SIGKILL, and its end, which is waited for here
   Result<void> freeze();
   Result<void> thaw();
   [[nodiscard]] Result<CgroupStats> stats() const;
@@ -71,20 +98,28 @@ class Running {
 
  private:
   struct Output {
-    Fd fd;
+    WatchedFd fd;
     std::string* text = nullptr;
     bool* cut = nullptr;
+    std::string fresh;  // not taken yet
+    std::uint64_t total = 0;
   };
   Running() = default;
+  static std::uint64_t next_id();
   Result<void> open_streams(ContainerSpec& spec);
   Result<void> begin();
-  struct Turn;
-  static Result<void> pump(std::int64_t deadline_ns, Running& target);
-  void add_to(Turn& turn) const;
+  static Result<void> pump(std::int64_t deadline_ns, Running* target, std::vector<pollfd>* extra = nullptr);
+  void enter_interests();
   [[nodiscard]] std::int64_t due_ns() const;  // when it must be looked at, whatever is ready; -1 for never
-  void attend(std::span<const pollfd> polls);
+  void attend();
+  void attend_calls();
+  void tell();
   void read_output(Output& output);
   void write_input();
+  Result<void> take_terminal(Fd master);
+  [[nodiscard]] std::int64_t next_limit_ns() const;
+  void keep_limits();
+  [[nodiscard]] bool beyond_cpu_time(const CgroupStats& stats) const;
   void pass_on(int signal);
   void take_notification();
   void collect();
@@ -97,14 +132,20 @@ class Running {
   RunResult result_;
   std::vector<Fd> child_ends_;   // closed when the child has them
   Output outputs_[2];
-  Fd input_;
+  WatchedFd input_;
+  Interest process_;             // in its pidfd
   int ruleset_ = -1, cgroup_directory_ = -1;  // the context's, or of the container whose guest this is
-  Fd listener_;                  // of the filter; the supervisor answers on it
-  std::size_t input_sent_ = 0;
+  WatchedFd listener_;           // of the filter; the supervisor answers on it
+  std::string input_text_;       // not sent yet
+  bool input_ends_ = true;       // after that
   std::unique_ptr<TerminalRelay> relay_;
   std::int64_t started_ns_ = 0;
+  std::uint64_t id_ = next_id();
+  bool told_ = false;            // its id is among the news
   bool ended_ = false;
-  bool timed_out_ = false;
+  bool timed_out_ = false, cpu_exceeded_ = false, output_exceeded_ = false;
+  std::int64_t next_cpu_look_ns_ = 0;
+  bool own_user_namespace_ = true;
   bool own_pid_namespace_ = true;
   bool filtered_ = false;        // a filter decides its system calls
   bool deciding_ = false;        // its supervisor is at work

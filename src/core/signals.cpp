@@ -67,6 +67,11 @@ volatile std::sig_atomic_t interrupt_noted = 0;
 }
 void note_interrupt(int signal) { interrupt_noted = signal; }
 int interrupted() { return interrupt_noted; }
+int take_interrupt() {
+  int signal = interrupt_noted;
+  interrupt_noted = 0;  // another one ends ccsand: the handler is gone
+  return signal;
+}
 
 InterruptBlock::InterruptBlock() : mask_before_(sys::block_all_signals()) {
   sys::set_signal_mask(mask_before_ | bit(SIGINT) | bit(SIGTERM) | bit(SIGHUP));

@@ -87,6 +87,25 @@ Result<int> poll(pollfd* fds, std::size_t count, int milliseconds, const std::ui
   if (result < 0) return failure(result, "poll", {});
   return static_cast<int>(result);
 }
+Result<Fd> epoll_create() {
+  long result = call(SYS_epoll_create1, EPOLL_CLOEXEC);
+  if (result < 0) return failure(result, "epoll_create1", {});
+  return Fd(static_cast<int>(result));
+}
+Result<void> epoll_ctl(int epoll, int operation, int fd, std::uint32_t events, std::uint64_t data) {
+  epoll_event event = {};
+  event.events = events;
+  event.data.u64 = data;
+  long result = call(SYS_epoll_ctl, epoll, operation, fd, &event);
+  if (result < 0) return failure(result, "epoll_ctl", {});
+  return {};
+}
+Result<std::size_t> epoll_wait(int epoll, std::span<epoll_event> ready, int milliseconds, const std::uint64_t* mask) {
+  long result = call(SYS_epoll_pwait, epoll, ready.data(), ready.size(), milliseconds, mask, sizeof *mask);
+  if (result == -EINTR) return std::size_t{0};
+  if (result < 0) return failure(result, "epoll_pwait", {});
+  return static_cast<std::size_t>(result);
+}
 Result<Fd> signal_fd(std::uint64_t mask) {
   long result = call(SYS_signalfd4, -1, &mask, sizeof mask, O_CLOEXEC | O_NONBLOCK);
   if (result < 0) return failure(result, "signalfd4", {});

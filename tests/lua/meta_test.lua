@@ -63,7 +63,7 @@ local function compare(name, module)
   end
 end
 
-for _, name in ipairs { "container", "image", "sys", "cgroup", "seccomp", "policy", "learn", "json" } do
+for _, name in ipairs { "container", "image", "sys", "cgroup", "seccomp", "policy", "learn", "json", "loop" } do
   local there, module = pcall(require, "ccsand." .. name)
   if there then
     compare(name, module)
@@ -113,9 +113,11 @@ local function find_upvalue(wanted)
       end
     end
   end
-  for _, f in pairs(require "ccsand.container") do
-    local found = type(f) == "function" and look(f)
-    if found then return found end
+  for _, module in ipairs { "container", "running" } do
+    for _, f in pairs(require("ccsand." .. module)) do
+      local found = type(f) == "function" and look(f)
+      if found then return found end
+    end
   end
 end
 
