@@ -62,6 +62,7 @@ NetlinkSocket& push_socket(lua_State* L) {
 
 // open(namespace): a socket in it; nil is the one that this process is in.
 Result<int> open_body(lua_State* L) {
+  lua_settop(L, 1);  // or what is pushed would be the argument
   NetlinkSocket& socket = push_socket(L);
   Fd place = CCSAND_TRY(namespace_argument(L, 1));
   CCSAND_TRY(fill(socket, std::move(place)));

@@ -318,10 +318,11 @@ Result<Lease> Bridge::lease(const std::vector<IpAddress>& wanted) {
     std::uint32_t index = subnet->index_of(address);
     if (lease.index != 0 && index != lease.index)
       return make_error(EINVAL, "lease", address.text().view(), "the IPv4 and the IPv6 address of a container must end in the same number", "leave one of them out");
-    if (lease.index == 0) CCSAND_TRY(registry_.lease_this(index, address));
     lease.index = index;
     lease.addresses.push_back({address, subnet->length});
   }
+  // All of them are known to be right before one is taken.
+  if (!wanted.empty()) CCSAND_TRY(registry_.lease_this(lease.index, wanted.front()));
   ++used_;
   if (!spec_.isolated)
     for (const IpPrefix& address : lease.addresses) lease.gateways.push_back(address.network().host(1));
@@ -457,12 +458,18 @@ std::map<std::string, std::shared_ptr<Bridge>>& bridges() {
 }  // namespace
 
 Result<std::shared_ptr<Bridge>> shared_bridge(const BridgeSpec& spec) {
+  // One value for each link, however often a recipe describes it: this process holds the bridge once.
   auto [entry, fresh] = bridges().try_emplace(spec.name);
-  if (fresh || !entry->second->is_open()) entry->second = std::make_shared<Bridge>(spec);
+  if (!fresh && entry->second->spec() == spec) return entry->second;
+  if (!fresh && (entry->second->is_open() || entry->second.use_count() > 1))
+    return make_error(EEXIST, "network", spec.name, "this recipe has described it in another way already", "describe it once, or give the other one another name");
+  entry->second = std::make_shared<Bridge>(spec);
   return entry->second;
 }
 void close_networks() {
-  std::erase_if(bridges(), [](const auto& entry) { return !entry.second->is_used(); });
+  for (const auto& [name, bridge] : bridges())
+    if (!bridge->is_used()) bridge->close();  // a value that the recipe still has opens it again
+  std::erase_if(bridges(), [](const auto& entry) { return entry.second.use_count() == 1 && !entry.second->is_used(); });
 }
 
 void sweep_networks() {

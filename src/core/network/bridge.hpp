@@ -22,6 +22,7 @@ struct BridgeSpec {
   bool host_access = false;          // ... and the host's own services
   std::uint32_t mtu = 0;
   std::vector<std::string> dns;      // addresses; empty: the host's resolvers, and for isolated ones none
+  bool operator==(const BridgeSpec&) const = default;
 };
 // Refuses what makes no sense.
 Result<void> validate(const BridgeSpec& spec, std::string_view subject);
@@ -89,7 +90,7 @@ class Bridge {
   std::uint64_t owner_ = 0;  // by generation: a forked copy takes nothing down
 };
 
-// The bridge of that description in this process. Shared ones stay open until close_networks().
+// The bridge of that description in this process; EEXIST where it has one of that name with another. Shared ones stay open until close_networks().
 Result<std::shared_ptr<Bridge>> shared_bridge(const BridgeSpec& spec);
 // What network = "nat" means.
 BridgeSpec default_bridge();
