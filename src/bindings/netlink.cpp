@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <charconv>
 
+#include "bindings/hook.hpp"
 #include "bindings/modules.hpp"
 #include "bindings/network_reader.hpp"
 #include "bindings/sys.hpp"
@@ -382,11 +383,21 @@ Result<int> queue_set_body(lua_State* L) {
   return done;
 }
 
-// nft(rules, { json = true }): what they print
+// The JSON of a table, by ccsand.json.
+Result<std::string> json_of(lua_State* L, int index) {
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "ccsand.json");
+  if (lua_pcall(L, 1, 1, 0) != 0) return error_from_lua(L, "nft");
+  lua_getfield(L, -1, "encode");
+  lua_pushvalue(L, index);
+  if (lua_pcall(L, 1, 1, 0) != 0) return error_from_lua(L, "nft");
+  return text_argument(L, lua_gettop(L), "nft");
+}
+// nft(rules, { json = true }): what they print; rules as text, or a table as libnftables-json(5) has it
 Result<int> nft_body(lua_State* L) {
   NetlinkSocket* socket = CCSAND_TRY(self(L, "nft"));
-  std::string rules = CCSAND_TRY(text_argument(L, 2, "nft"));
-  bool json = false;
+  bool json = lua_istable(L, 2);
+  std::string rules = CCSAND_TRY(json ? json_of(L, 2) : text_argument(L, 2, "nft"));
   if (auto options = CCSAND_TRY(options_argument(L, 3, "nft"))) {
     CCSAND_TRY(options->boolean("json", json));
     CCSAND_TRY(options->finish());

@@ -11,6 +11,7 @@
 #include "core/generation.hpp"
 #include "core/network/dump.hpp"
 #include "core/network/visit.hpp"
+#include "sys/file.hpp"
 #include "sys/netlink.hpp"
 
 namespace ccsand {
@@ -211,9 +212,23 @@ Result<void> NetworkAttachment::connect(pid_t child, int child_pidfd) {
   return {};
 }
 
+namespace {
+// Nor one container another's: its routes are those that it was given. It allocates nothing.
+Result<void> refuse_advertisements(const std::string& name) {
+  FixedText<64> path("/proc/sys/net/ipv6/conf/");
+  path.append(name).append("/accept_ra");
+  auto file = sys::open(path.c_str(), O_WRONLY);
+  if (!file && file.error().code == ENOENT) return {};  // a kernel without IPv6
+  if (!file) return file.error();
+  CCSAND_TRY(sys::write(file->get(), "0", 1, path.view()));
+  return {};
+}
+}  // namespace
+
 Result<void> NetworkAttachment::configure() {
   Fd socket = CCSAND_TRY(sys::netlink_socket(NETLINK_ROUTE));
   for (const Interface& interface : interfaces_) {
+    if (interface.network) CCSAND_TRY(refuse_advertisements(interface.spec->name));
     std::uint32_t index = CCSAND_TRY(sys::interface_index(socket.get(), interface.spec->name));
     for (std::size_t i = interface.changes_begin; i < interface.changes_end; ++i) {
       if (auto* address = std::get_if<AddAddress>(&changes_[i])) address->link = index;

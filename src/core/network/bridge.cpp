@@ -234,6 +234,8 @@ Result<void> Bridge::set_up(const NetworkLock& lock) {
   registry_->bridge = index_ = CCSAND_TRY(add_bridge(spec_.name, true));
   bool v6 = std::any_of(subnets_.begin(), subnets_.end(), [](const IpPrefix& subnet) { return subnet.address.v6; });
   CCSAND_TRY(set_network_sysctl("ipv4/conf/" + spec_.name + "/route_localnet", "1"));
+  // A container must not become the host's router by saying so.
+  if (host_has_ipv6()) CCSAND_TRY(set_network_sysctl("ipv6/conf/" + spec_.name + "/accept_ra", "0"));
   CCSAND_TRY(enable_forwarding(lock, v6));
   CCSAND_TRY(run_nft(table_of({spec_.name, subnets_, spec_.masquerade, spec_.host_access})));
   return {};

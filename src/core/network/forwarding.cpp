@@ -44,8 +44,10 @@ Result<void> keep_advertisements(const NetworkLock& lock) {
     for (std::size_t at = 0; at < *size;) {
       const auto* entry = reinterpret_cast<const dirent64*>(&entries[at]);
       at += entry->d_reclen;
-      std::string name = std::string("ipv6/conf/") + &entry->d_name[0] + "/accept_ra";
-      if (entry->d_name[0] == '.') continue;
+      std::string_view link(&entry->d_name[0]);
+      // Not what later links begin with: nobody on a bridge of ours is to be believed.
+      if (link.starts_with('.') || link == "all" || link == "default") continue;
+      std::string name = "ipv6/conf/" + std::string(link) + "/accept_ra";
       auto value = get_network_sysctl(name);
       if (value && *value == "1") CCSAND_TRY(change(lock, name, "2"));
     }
