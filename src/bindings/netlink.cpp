@@ -385,13 +385,16 @@ Result<int> queue_set_body(lua_State* L) {
 
 // The JSON of a table, by ccsand.json.
 Result<std::string> json_of(lua_State* L, int index) {
+  int top = lua_gettop(L);
   lua_getglobal(L, "require");
   lua_pushliteral(L, "ccsand.json");
   if (lua_pcall(L, 1, 1, 0) != 0) return error_from_lua(L, "nft");
   lua_getfield(L, -1, "encode");
   lua_pushvalue(L, index);
   if (lua_pcall(L, 1, 1, 0) != 0) return error_from_lua(L, "nft");
-  return text_argument(L, lua_gettop(L), "nft");
+  auto text = text_argument(L, lua_gettop(L), "nft");
+  lua_settop(L, top);
+  return text;
 }
 // nft(rules, { json = true }): what they print; rules as text, or a table as libnftables-json(5) has it
 Result<int> nft_body(lua_State* L) {
