@@ -23,6 +23,9 @@ local function resolved(spec, find, options)
   local result = {}
   for k, v in pairs(spec) do result[k] = v end
   local on_call = policy_keys.apply(spec, result, options)
+  if spec.egress ~= nil then
+    result.network_rules, result.egress = require("ccsand.network").rules(spec.egress), nil
+  end
   if spec.image == nil then return result, on_call end
   if type(spec.image) ~= "string" then
     error(core.error("container.image: must be the name of an image, got " .. type(spec.image)))

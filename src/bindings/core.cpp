@@ -13,6 +13,7 @@
 #include "bindings/hook.hpp"
 #include "bindings/interrupt.hpp"
 #include "bindings/modules.hpp"
+#include "bindings/network_reader.hpp"
 #include "bindings/result.hpp"
 #include "bindings/running_streams.hpp"
 #include "bindings/table.hpp"
@@ -285,9 +286,39 @@ Result<int> caller_body(lua_State* L) {
   return 1;
 }
 
+// interfaces(): { name =, link = the host's end, addresses =, network = } of each
+Result<int> interfaces_body(lua_State* L) {
+  Handle* handle = CCSAND_TRY(handle_argument(L, "interfaces"));
+  lua_createtable(L, 1, 0);
+  const NetworkAttachment* network = handle->running->network();
+  if (network == nullptr) return 1;
+  int count = 0;
+  for (const NetworkAttachment::Interface& one : network->interfaces()) {
+    lua_createtable(L, 0, 4);
+    push_text(L, one.spec->name);
+    lua_setfield(L, -2, "name");
+    if (one.network) {
+      push_text(L, one.host_end);
+      lua_setfield(L, -2, "link");
+      push_bridge(L, one.network);
+      lua_setfield(L, -2, "network");
+    }
+    lua_createtable(L, 2, 0);
+    int addresses = 0;
+    for (const IpPrefix& address : one.network ? one.lease.addresses : one.spec->addresses) {
+      push_text(L, address.address.text().view());
+      lua_rawseti(L, -2, ++addresses);
+    }
+    lua_setfield(L, -2, "addresses");
+    lua_rawseti(L, -2, ++count);
+  }
+  return 1;
+}
+
 constexpr Function kMethods[] = {{"wait", binding<wait_body>},     {"kill", binding<kill_body>},
                                  {"freeze", binding<freeze_body>}, {"thaw", binding<thaw_body>},
                                  {"stats", binding<stats_body>},   {"pid", binding<pid_body>},
+                                 {"interfaces", binding<interfaces_body>},
                                  {"exec", binding<exec_body>},     {"trace", binding<trace_body>},
                                  {"id", binding<id_body>},
                                  {"ended", binding<ended_body>},   {"close", binding<close_body>}};

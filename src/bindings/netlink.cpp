@@ -62,6 +62,7 @@ NetlinkSocket& push_socket(lua_State* L) {
 
 // open(namespace): a socket in it; nil is the one that this process is in.
 Result<int> open_body(lua_State* L) {
+  lua_settop(L, 1);  // or what is pushed would be the argument
   NetlinkSocket& socket = push_socket(L);
   Fd place = CCSAND_TRY(namespace_argument(L, 1));
   CCSAND_TRY(fill(socket, std::move(place)));
@@ -443,10 +444,7 @@ Result<int> bridge_body(lua_State* L) {
     Table table = CCSAND_TRY(Table::argument(L, 1, "bridge"));
     spec = CCSAND_TRY(read_bridge(table));
   }
-  auto* handle = new (lua_newuserdata(L, sizeof(BridgeHandle))) BridgeHandle;
-  luaL_getmetatable(L, kBridgeType);
-  lua_setmetatable(L, -2);
-  handle->bridge = spec.isolated ? std::make_shared<Bridge>(std::move(spec)) : CCSAND_TRY(shared_bridge(spec));
+  push_bridge(L, spec.isolated ? std::make_shared<Bridge>(std::move(spec)) : CCSAND_TRY(shared_bridge(spec)));
   return 1;
 }
 Result<int> bridge_open_body(lua_State* L) {
@@ -473,6 +471,22 @@ Result<int> bridge_subnets_body(lua_State* L) {
   }
   return 1;
 }
+// cut(a, b), heal(a, b): between the ports of these names, the host ends of containers' interfaces
+Result<int> bridge_cut_body(lua_State* L) {
+  auto bridge = CCSAND_TRY(bridge_self(L, "cut"));
+  std::string one = CCSAND_TRY(text_argument(L, 2, "cut")), other = CCSAND_TRY(text_argument(L, 3, "cut"));
+  if (!is_link_name(one) || !is_link_name(other)) return make_error(EINVAL, "cut", "", "takes the names of two links");
+  CCSAND_TRY(bridge->open());
+  CCSAND_TRY(bridge->cut(one, other));
+  return 0;
+}
+Result<int> bridge_heal_body(lua_State* L) {
+  auto bridge = CCSAND_TRY(bridge_self(L, "heal"));
+  std::string one = CCSAND_TRY(text_argument(L, 2, "heal")), other = CCSAND_TRY(text_argument(L, 3, "heal"));
+  if (!is_link_name(one) || !is_link_name(other)) return make_error(EINVAL, "heal", "", "takes the names of two links");
+  CCSAND_TRY(bridge->heal(one, other));
+  return 0;
+}
 Result<int> bridge_name_body(lua_State* L) {
   auto bridge = CCSAND_TRY(bridge_self(L, "name"));
   push_text(L, bridge->spec().name);
@@ -487,6 +501,10 @@ Result<int> bridge_close_body(lua_State* L) {
 int collect_bridge(lua_State* L) {
   static_cast<BridgeHandle*>(lua_touserdata(L, 1))->~BridgeHandle();
   return 0;
+}
+int bridge_equal(lua_State* L) {
+  lua_pushboolean(L, to_bridge(L, 1) == to_bridge(L, 2) ? 1 : 0);
+  return 1;
 }
 int bridge_to_string(lua_State* L) {
   auto bridge = to_bridge(L, 1);
@@ -514,7 +532,7 @@ constexpr Function kSocketMethods[] = {
     {"nft", binding<nft_body>},               {"sysctl", binding<sysctl_body>},
     {"close", binding<close_body>}};
 constexpr Function kBridgeMethods[] = {{"open", binding<bridge_open_body>},       {"close", binding<bridge_close_body>},
-                                       {"netlink", binding<bridge_netlink_body>}, {"subnets", binding<bridge_subnets_body>},
+                                       {"netlink", binding<bridge_netlink_body>}, {"subnets", binding<bridge_subnets_body>}, {"cut", binding<bridge_cut_body>}, {"heal", binding<bridge_heal_body>},
                                        {"name", binding<bridge_name_body>}};
 constexpr Function kFunctions[] = {{"open", binding<open_body>},
                                    {"namespace", binding<namespace_body>},
@@ -527,12 +545,21 @@ std::shared_ptr<Bridge> to_bridge(lua_State* L, int index) {
   return handle != nullptr ? handle->bridge : nullptr;
 }
 
+void push_bridge(lua_State* L, std::shared_ptr<Bridge> bridge) {
+  auto* handle = new (lua_newuserdata(L, sizeof(BridgeHandle))) BridgeHandle;
+  luaL_getmetatable(L, kBridgeType);
+  lua_setmetatable(L, -2);
+  handle->bridge = std::move(bridge);
+}
+
 int open_netlink(lua_State* L) {
   open_descriptors(L);
   begin_type(L, kSocketType, collect_socket, socket_to_string, "a netlink socket");
   register_functions(L, kSocketMethods);
   end_type(L);
   begin_type(L, kBridgeType, collect_bridge, bridge_to_string, "a network");
+  lua_pushcfunction(L, bridge_equal);
+  lua_setfield(L, -3, "__eq");
   register_functions(L, kBridgeMethods);
   end_type(L);
   lua_createtable(L, 0, 4);

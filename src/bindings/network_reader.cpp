@@ -113,11 +113,12 @@ Result<void> read_list(Table& container, int at, ContainerSpec& spec) {
     int item = lua_gettop(L);
     std::string name = container.name_of("network") + "[" + std::to_string(i) + "]";
     InterfaceSpec interface;
-    bool nat = lua_type(L, item) == LUA_TSTRING && std::string_view(lua_tostring(L, item)) == "nat";
-    if (nat) interface.shared = default_bridge();
+    std::string_view word = lua_type(L, item) == LUA_TSTRING ? lua_tostring(L, item) : "";
+    if (word == "nat") interface.shared = default_bridge();
+    else if (word == "user") interface.kind = InterfaceSpec::user;
     else if (auto bridge = to_bridge(L, item)) interface.network = std::move(bridge);
     else if (lua_istable(L, item)) interface = CCSAND_TRY(read_interface(L, item, name));
-    else return make_error(EINVAL, "", name, "must be \"nat\", a network of ccsand.network, or a table");
+    else return make_error(EINVAL, "", name, "must be \"nat\", \"user\", a network of ccsand.network, or a table");
     lua_settop(L, item - 1);
     // Without a name of its own it is the next of its kind.
     bool taken = true;
@@ -238,10 +239,11 @@ Result<void> read_network(Table& container, ContainerSpec& spec) {
   std::string word = lua_tostring(L, at);
   if (word == "host") spec.net = {NamespaceChoice::host, {}, -1};
   else if (word == "nat") spec.network.interfaces.emplace_back().shared = default_bridge();
+  else if (word == "user") spec.network.interfaces.emplace_back().kind = InterfaceSpec::user;
   else if (word.starts_with('/')) spec.net = {NamespaceChoice::joined, word, -1};
   else if (word != "none") {
-    static constexpr std::string_view kWords[] = {"none", "host", "nat"};
-    std::string reason = "must be \"none\", \"host\", \"nat\", the path of a namespace, a network or a list";
+    static constexpr std::string_view kWords[] = {"none", "host", "nat", "user"};
+    std::string reason = "must be \"none\", \"host\", \"nat\", \"user\", the path of a namespace, a network or a list";
     if (auto near = nearest(word, kWords); !near.empty()) reason += "; did you mean \"" + std::string(near) + "\"?";
     return container.wrong("network", reason);
   }

@@ -11,6 +11,7 @@ Result<void> read_network(Table& container, ContainerSpec& spec);
 
 // The bridge in a value of ccsand.netlink's bridge(); nullptr where it is something else.
 std::shared_ptr<Bridge> to_bridge(lua_State* L, int index);
+void push_bridge(lua_State* L, std::shared_ptr<Bridge> bridge);  // after require "ccsand.netlink"
 // A table's description of a bridge.
 Result<BridgeSpec> read_bridge(Table& table);
 Result<bool> read_mac(Table& table, const char* key, std::optional<MacAddress>& out);

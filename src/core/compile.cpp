@@ -98,7 +98,7 @@ void prepare_network(PlanBuilder& b) {
   b.network = std::make_shared<const NetworkSpec>(network);
   b.plan.host(PrepareNetwork{b.network});
   bool has_names = std::any_of(network.interfaces.begin(), network.interfaces.end(),
-                               [](const InterfaceSpec& one) { return one.kind == InterfaceSpec::bridge; });
+                               [](const InterfaceSpec& one) { return one.kind == InterfaceSpec::bridge || one.kind == InterfaceSpec::user; });
   if (!has_names || b.spec.mount.kind != NamespaceChoice::fresh) return;
   b.plan.host(OpenNameFiles{b.hosts = b.plan.new_slot(), b.resolver = b.plan.new_slot()});
   for (Slot slot : {b.hosts, b.resolver}) {

@@ -103,6 +103,7 @@ void mount_kernel_filesystems(PlanBuilder& b) {
   }
   if (spec.dev) {
     b.plan.container(AttachMount{b.devices, b.in_root("/dev"), "device tree", can_make});
+    b.plan.container(BindDevices{b.in_root("/dev")});
   } else if (b.devices != kNoSlot) {
     b.plan.container(AttachMount{b.devices, kOldRoot, "device tree", false});  // for the masks alone
     ++b.covers;

@@ -322,6 +322,7 @@ Result<void> launch_child(Launch& launch, Launched& out) {
   child_context.fds = launch.context->fds;
   child_context.identity = launch.context->identity;
   child_context.network = launch.context->network;
+  child_context.devices_to_bind = launch.context->devices_to_bind;
   std::swap(child_context.exec, launch.context->exec);  // only the child needs it
   child_context.child_terminal = &launch.block->terminal;
   child_context.supervisor_pidfd = arena.own_pidfd;

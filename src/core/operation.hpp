@@ -18,7 +18,7 @@ namespace ccsand {
 
 using Operation =
     std::variant<OpenTree, MountFilesystem, AttachMount, BindMount, SetMountAttributes, LockMounts, MoveMount, MaskPath,
-                 OpenDeviceTree, Unmount, PivotRoot, MakeDirectory, MakeFile, MakeMountPoint, MakeNode, MakeSymlink, UnlinkSymlink,
+                 OpenDeviceTree, BindDevices, Unmount, PivotRoot, MakeDirectory, MakeFile, MakeMountPoint, MakeNode, MakeSymlink, UnlinkSymlink,
                  ChangeOwner, ChangeMode, WriteFile, ChangeDirectory, ChangeRoot, Clone, Unshare, JoinNamespace,
                  JoinForChild, PrepareTimeNamespace, WriteIdMap, OpenNamespace, OpenNamespacePath, OpenProcessRoot, SetHostname, SetDomainname,
                  BringUpLoopback, PrepareNetwork, ConnectNetwork, ConfigureNetwork, OpenNameFiles, ChangeNetwork, LookUpUser, SetIdentity, SetCapabilities, SetSecurebits, SetNoNewPrivs, NewSessionKeyring,

@@ -93,6 +93,7 @@ class Running {
   [[nodiscard]] int pidfd() const { return launched_.pidfd.get(); }
   [[nodiscard]] const Cgroup* cgroup() const { return launched_.context.cgroup.get(); }
   [[nodiscard]] const std::vector<std::int64_t>& trace_ns() const { return launched_.trace_ns; }
+  [[nodiscard]] const NetworkAttachment* network() const { return launched_.context.network.get(); }
   [[nodiscard]] const Plan& plan() const { return plan_; }  // empty once it has ended, without a trace
 
  private:

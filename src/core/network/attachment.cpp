@@ -23,6 +23,7 @@ Error wrong(const std::string& key, std::string_view reason, const char* hint = 
 Result<void> validate_interface(const InterfaceSpec& spec, const std::string& key) {
   if (!is_link_name(spec.name) || spec.name == "lo") return wrong(key + ".name", "must be 1 to 15 bytes without '/', ':' and spaces, and not \"lo\"");
   if (spec.mtu != 0 && (spec.mtu < 68 || spec.mtu > 65535)) return wrong(key + ".mtu", "must be 68 to 65535");
+  if (spec.kind == InterfaceSpec::user) return {};
   if (spec.kind != InterfaceSpec::bridge) {
     if (!is_link_name(spec.link)) return wrong(key, "names a link of the host that cannot be one");
     return {};
@@ -65,6 +66,7 @@ std::string describe(const NetworkSpec& spec) {
     const BridgeSpec& network = one.network ? one.network->spec() : one.shared;
     if (one.kind == InterfaceSpec::macvlan) text += " macvlan of '" + one.link + "'";
     else if (one.kind == InterfaceSpec::device) text += " the device '" + one.link + "'";
+    else if (one.kind == InterfaceSpec::user) text += " of slirp4netns";
     else if (network.isolated) text += " on an isolated bridge";
     else text += " on bridge '" + network.name + "'";
   }
@@ -144,7 +146,8 @@ void NetworkAttachment::plan_changes() {
   bool has_default[2] = {};
   for (Interface& interface : interfaces_) {
     const InterfaceSpec& spec = *interface.spec;
-    interface.changes_begin = changes_.size();
+    interface.changes_begin = interface.changes_end = changes_.size();
+    if (spec.kind == InterfaceSpec::user) continue;  // slirp4netns does it
     SetLink up;
     up.up = true;
     if (spec.kind == InterfaceSpec::device) up.mac = spec.mac;
@@ -177,6 +180,10 @@ Result<void> NetworkAttachment::connect(pid_t child, int child_pidfd) {
     if (interface.network) {
       MacAddress mac = spec.mac ? *spec.mac : container_mac(interface.lease);
       CCSAND_TRY(interface.network->connect(interface.host_end, spec.name, child, mac, spec.mtu));
+      continue;
+    }
+    if (spec.kind == InterfaceSpec::user) {
+      user_network_ = CCSAND_TRY(UserNetwork::start(child, spec.name, spec.mtu));
       continue;
     }
     if (!socket.open()) socket = CCSAND_TRY(sys::netlink_socket(NETLINK_ROUTE));
@@ -250,6 +257,17 @@ std::vector<RuleCount> NetworkAttachment::count() const {
   return counts;
 }
 
+Result<std::string> NetworkAttachment::hosts_path() {
+  if (Bridge* source = name_source()) return source->hosts_path();
+  static unsigned count = 0;
+  own_files_ = "p" + std::to_string(own_key().pid) + "-" + std::to_string(own_key().start) + "-u" + std::to_string(++count);
+  return CCSAND_TRY(HostsFile::open(own_files_)).path();
+}
+Result<std::string> NetworkAttachment::resolver_path() {
+  if (Bridge* source = name_source()) return source->resolver_path();
+  return resolver_file(own_files_, kUserNetworkResolver);
+}
+
 Bridge* NetworkAttachment::name_source() const {
   for (const Interface& interface : interfaces_)
     if (interface.network) return interface.network.get();
@@ -259,6 +277,8 @@ Bridge* NetworkAttachment::name_source() const {
 NetworkAttachment::~NetworkAttachment() {
   if (owner_ != process_generation()) return;
   if (publisher_ != nullptr) publisher_->withdraw(ports_);
+  if (!own_files_.empty())
+    if (auto lock = NetworkLock::take()) remove_name_files(lock->directory(), own_files_);
   for (Interface& interface : interfaces_) {
     if (!interface.network) continue;
     if (interface.name_place) interface.network->forget_name(*interface.name_place);

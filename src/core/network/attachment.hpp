@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/network/bridge.hpp"
+#include "core/network/user_network.hpp"
 
 namespace ccsand {
 
@@ -14,13 +15,13 @@ struct RouteSpec {
   std::optional<IpAddress> via;
 };
 struct InterfaceSpec {
-  enum Kind { bridge, macvlan, device } kind = bridge;
+  enum Kind { bridge, macvlan, device, user } kind = bridge;
   std::string name = "eth0";            // in the container
   std::shared_ptr<Bridge> network;      // of bridge; null: that which `shared` describes
   BridgeSpec shared;
   std::string link;                     // of macvlan: the link of the host below; of device: the one to move
   std::uint32_t macvlan_mode = 4;       // MACVLAN_MODE_BRIDGE
-  std::vector<IpPrefix> addresses;      // of bridge: the very ones, or any; else those that it gets
+  std::vector<IpPrefix> addresses;      // of bridge: the very ones, or any; of macvlan and device: those that it gets
   std::vector<IpAddress> gateways;      // default routes; of bridge: empty is the bridge's own
   bool default_route = true;
   std::vector<RouteSpec> routes;
@@ -63,8 +64,9 @@ class NetworkAttachment {
   Result<void> load_rules(int child_pidfd);
   [[nodiscard]] std::vector<RuleCount> count() const;
 
-  // Of the interface that names come from: the first that is a bridge's.
-  [[nodiscard]] Bridge* name_source() const;
+  // The files by which the container finds names: of the first interface that has any.
+  Result<std::string> hosts_path();
+  Result<std::string> resolver_path();
 
   struct Interface {
     const InterfaceSpec* spec = nullptr;
@@ -81,6 +83,7 @@ class NetworkAttachment {
   Result<void> lease(Interface& interface);
   Result<void> publish();
   void plan_changes();
+  [[nodiscard]] Bridge* name_source() const;
 
   std::shared_ptr<const NetworkSpec> spec_;
   const Mnl* mnl_ = nullptr;
@@ -90,6 +93,8 @@ class NetworkAttachment {
   std::vector<PortRecord> ports_;
   std::vector<Fd> reserved_;
   Fd namespace_;                        // where there are rules
+  std::unique_ptr<UserNetwork> user_network_;
+  std::string own_files_;               // the key of files of names that are this container's alone
   std::uint64_t owner_ = 0;
 };
 

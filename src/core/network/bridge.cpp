@@ -60,20 +60,26 @@ bool host_has_ipv6() { return bool(sys::fstatat(AT_FDCWD, "/proc/sys/net/ipv6/co
 std::string record_name(const std::string& number, const std::string& bridge) { return "net-" + number + "-" + bridge; }
 
 // Takes down what a bridge put on the host. Under the lock; with nobody left who uses it.
-void take_down(const NetworkLock& lock, const std::string& number, const std::string& name, std::uint32_t index) {
+void take_down(const NetworkLock& lock, const std::string& number, const std::string& name, std::uint32_t index, bool cuts = true) {
   auto mnl = load_mnl();
   auto socket = sys::netlink_socket(NETLINK_ROUTE);
   if (mnl && socket) {
     // A crash may have come before the number was noted: ccsand's bridges have addresses of its own kind.
-    auto links = index == 0 ? dump_links(**mnl, socket->get()) : Result<std::vector<LinkInfo>>(std::vector<LinkInfo>());
-    if (links)
+    auto links = dump_links(**mnl, socket->get());
+    if (links && index == 0)
       for (const LinkInfo& link : *links)
         if (link.name == name && link.kind == "bridge" && link.mac && (*link.mac)[0] == 0x02 && (*link.mac)[1] == kBridgeMac) index = link.index;
     auto found = sys::interface_index(socket->get(), name);
-    const NetworkChange remove = RemoveLink{index};
-    if (found && index != 0 && *found == index) (void)send_changes(**mnl, socket->get(), {&remove, 1});
+    std::vector<NetworkChange> removals;
+    // Its ports go with their containers' namespaces, which the kernel takes down a while after their end.
+    if (links && index != 0)
+      for (const LinkInfo& link : *links)
+        if (link.master == index && link.name.starts_with("cs")) removals.emplace_back(RemoveLink{link.index});
+    if (found && index != 0 && *found == index) removals.emplace_back(RemoveLink{index});
+    for (const NetworkChange& removal : removals) (void)send_changes(**mnl, socket->get(), {&removal, 1});
   }
   (void)run_nft(table_removal(name));
+  if (cuts) (void)run_nft(cuts_removal(name));  // a kernel without such tables has none
   (void)sys::unlinkat(lock.directory(), record_name(number, name).c_str(), 0);
   remove_name_files(lock.directory(), number + "-" + name);
 }
@@ -281,7 +287,7 @@ void Bridge::close() {
     if (lock && number && key_ == *number + "-" + spec_.name) {
       (void)registry_.forget_dead();
       if (!registry_.is_held()) {
-        take_down(*lock, *number, spec_.name, index_);
+        take_down(*lock, *number, spec_.name, index_, registry_->cuts != 0);
         if (recorded_bridges(*lock, *number).empty()) restore_forwarding(*lock);
       }
     }
@@ -312,10 +318,11 @@ Result<Lease> Bridge::lease(const std::vector<IpAddress>& wanted) {
     std::uint32_t index = subnet->index_of(address);
     if (lease.index != 0 && index != lease.index)
       return make_error(EINVAL, "lease", address.text().view(), "the IPv4 and the IPv6 address of a container must end in the same number", "leave one of them out");
-    if (lease.index == 0) CCSAND_TRY(registry_.lease_this(index, address));
     lease.index = index;
     lease.addresses.push_back({address, subnet->length});
   }
+  // All of them are known to be right before one is taken.
+  if (!wanted.empty()) CCSAND_TRY(registry_.lease_this(lease.index, wanted.front()));
   ++used_;
   if (!spec_.isolated)
     for (const IpPrefix& address : lease.addresses) lease.gateways.push_back(address.network().host(1));
@@ -410,6 +417,30 @@ void Bridge::forget_name(std::uint32_t place) {
   registry_.give_back_name(place);
 }
 
+Result<void> Bridge::cut(const std::string& one, const std::string& other) {
+  std::optional<NamespaceVisit> visit;
+  if (namespace_.open()) visit.emplace(CCSAND_TRY(NamespaceVisit::enter(namespace_.get())));
+  std::string name = spec_.isolated ? "isolated" : spec_.name, rules;
+  if (!std::exchange(has_cuts_, true)) rules = cuts_table(name);
+  registry_->cuts = 1;
+  // Once more is no error: what is there is added again.
+  auto done = run_nft(rules + cuts_change(name, "add", one, other));
+  if (done) return {};
+  Error error = done.error();
+  error.operation = "cut";
+  error.hint = "cutting takes the kernel's CONFIG_NF_TABLES_BRIDGE";
+  return error;
+}
+Result<void> Bridge::heal(const std::string& one, const std::string& other) {
+  if (!has_cuts_) return {};
+  std::optional<NamespaceVisit> visit;
+  if (namespace_.open()) visit.emplace(CCSAND_TRY(NamespaceVisit::enter(namespace_.get())));
+  std::string name = spec_.isolated ? "isolated" : spec_.name;
+  // Added first, so that it is there to be removed.
+  CCSAND_TRY(run_nft(cuts_change(name, "add", one, other) + cuts_change(name, "delete", one, other)));
+  return {};
+}
+
 Result<std::string> Bridge::resolver_path() {
   std::string text;
   for (const std::string& server : spec_.dns) text += "nameserver " + server + "\n";
@@ -427,12 +458,18 @@ std::map<std::string, std::shared_ptr<Bridge>>& bridges() {
 }  // namespace
 
 Result<std::shared_ptr<Bridge>> shared_bridge(const BridgeSpec& spec) {
+  // One value for each link, however often a recipe describes it: this process holds the bridge once.
   auto [entry, fresh] = bridges().try_emplace(spec.name);
-  if (fresh || !entry->second->is_open()) entry->second = std::make_shared<Bridge>(spec);
+  if (!fresh && entry->second->spec() == spec) return entry->second;
+  if (!fresh && (entry->second->is_open() || entry->second.use_count() > 1))
+    return make_error(EEXIST, "network", spec.name, "this recipe has described it in another way already", "describe it once, or give the other one another name");
+  entry->second = std::make_shared<Bridge>(spec);
   return entry->second;
 }
 void close_networks() {
-  std::erase_if(bridges(), [](const auto& entry) { return !entry.second->is_used(); });
+  for (const auto& [name, bridge] : bridges())
+    if (!bridge->is_used()) bridge->close();  // a value that the recipe still has opens it again
+  std::erase_if(bridges(), [](const auto& entry) { return entry.second.use_count() == 1 && !entry.second->is_used(); });
 }
 
 void sweep_networks() {
@@ -445,7 +482,7 @@ void sweep_networks() {
     if (!registry) continue;
     auto forgotten = registry->forget_dead();
     if (registry->is_new() || !registry->is_held()) {
-      take_down(*lock, *number, name, (*registry)->bridge);
+      take_down(*lock, *number, name, (*registry)->bridge, (*registry)->cuts != 0);
       continue;
     }
     left = true;

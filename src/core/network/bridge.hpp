@@ -22,6 +22,7 @@ struct BridgeSpec {
   bool host_access = false;          // ... and the host's own services
   std::uint32_t mtu = 0;
   std::vector<std::string> dns;      // addresses; empty: the host's resolvers, and for isolated ones none
+  bool operator==(const BridgeSpec&) const = default;
 };
 // Refuses what makes no sense.
 Result<void> validate(const BridgeSpec& spec, std::string_view subject);
@@ -61,6 +62,9 @@ class Bridge {
   void forget_name(std::uint32_t place);
   [[nodiscard]] const std::string& hosts_path() const { return hosts_->path(); }
   Result<std::string> resolver_path();
+  // Drops, or lets through again, what the ports with these host ends send each other.
+  Result<void> cut(const std::string& one, const std::string& other);
+  Result<void> heal(const std::string& one, const std::string& other);
   [[nodiscard]] bool is_used() const { return used_ != 0; }  // by containers of this process
   [[nodiscard]] bool is_open() const { return socket_.open(); }
   [[nodiscard]] int socket() const { return socket_.get(); }        // NETLINK_ROUTE, where the bridge is
@@ -80,12 +84,13 @@ class Bridge {
   Fd namespace_, socket_;
   const Mnl* mnl_ = nullptr;
   std::uint32_t index_ = 0, used_ = 0;
+  bool has_cuts_ = false;
   std::optional<HostsFile> hosts_;
   std::string key_;          // of its files
   std::uint64_t owner_ = 0;  // by generation: a forked copy takes nothing down
 };
 
-// The bridge of that description in this process. Shared ones stay open until close_networks().
+// The bridge of that description in this process; EEXIST where it has one of that name with another. Shared ones stay open until close_networks().
 Result<std::shared_ptr<Bridge>> shared_bridge(const BridgeSpec& spec);
 // What network = "nat" means.
 BridgeSpec default_bridge();

@@ -38,14 +38,21 @@ void add_nat(std::string& text, const BridgeRules& rules) {
 }
 void add_filters(std::string& text, const BridgeRules& rules) {
   std::string in = "    iifname \"" + rules.bridge + "\" ", out = "    oifname \"" + rules.bridge + "\" ";
-  // With route_localnet, which published ports need, 127.0.0.1 of the host could be asked for from outside.
-  text += "  chain guard { type filter hook prerouting priority raw;\n" + in + "ip daddr 127.0.0.0/8 drop\n  }\n";
+  // With route_localnet, which published ports need, 127.0.0.1 of the host could be asked for from outside, or be
+  // the sender of what comes from there.
+  text += "  chain guard { type filter hook prerouting priority raw;\n" + in + "ip daddr 127.0.0.0/8 drop\n" + in + "ip saddr 127.0.0.0/8 drop\n  }\n";
   text += "  chain forward { type filter hook forward priority filter;\n";
   text += in + "oifname \"" + rules.bridge + "\" accept\n";
   text += out + "ct state established,related accept\n" + out + "ct status dnat accept\n" + out + "counter drop\n";
-  // Nobody sends by an address that is not its network's.
-  for (const IpPrefix& subnet : rules.subnets)
+  // Nobody sends by an address that is not its network's, nor in a family that it does not have: the host may
+  // forward that for another network.
+  bool has[2] = {};
+  for (const IpPrefix& subnet : rules.subnets) {
+    has[subnet.address.v6 ? 1 : 0] = true;
     text += in + (subnet.address.v6 ? "ip6 saddr != " : "ip saddr != ") + std::string(subnet.network().text().view()) + " counter drop\n";
+  }
+  for (int v6 : {0, 1})
+    if (!has[v6]) text += in + "meta nfproto " + (v6 != 0 ? "ipv6" : "ipv4") + " counter drop\n";
   if (!rules.masquerade) text += in + "ct state established,related accept\n" + in + "counter drop\n";
   text += "  }\n  chain input { type filter hook input priority filter;\n";
   if (!rules.host_access) {
@@ -84,5 +91,18 @@ std::string table_removal(const std::string& bridge) {
 }
 std::string port_addition(const std::string& bridge, std::span<const PortRecord> ports) { return elements("add", bridge, ports, true); }
 std::string port_removal(const std::string& bridge, std::span<const PortRecord> ports) { return elements("delete", bridge, ports, false); }
+
+
+namespace {
+std::string cuts_name(const std::string& bridge) { return "bridge ccsand-" + bridge; }
+}  // namespace
+std::string cuts_table(const std::string& bridge) {
+  return "table " + cuts_name(bridge) + " {\n  set cuts { type ifname . ifname; }\n"
+         "  chain forward { type filter hook forward priority filter; iifname . oifname @cuts drop; }\n}\n";
+}
+std::string cuts_removal(const std::string& bridge) { return "table " + cuts_name(bridge) + " {}\ndelete table " + cuts_name(bridge) + "\n"; }
+std::string cuts_change(const std::string& bridge, const char* verb, const std::string& one, const std::string& other) {
+  return std::string(verb) + " element " + cuts_name(bridge) + " cuts { \"" + one + "\" . \"" + other + "\", \"" + other + "\" . \"" + one + "\" }\n";
+}
 
 }  // namespace ccsand

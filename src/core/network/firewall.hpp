@@ -22,4 +22,9 @@ std::string table_removal(const std::string& bridge);
 std::string port_addition(const std::string& bridge, std::span<const PortRecord> ports);
 std::string port_removal(const std::string& bridge, std::span<const PortRecord> ports);
 
+// Pairs of ports between which the bridge drops everything.
+std::string cuts_table(const std::string& bridge);
+std::string cuts_removal(const std::string& bridge);
+std::string cuts_change(const std::string& bridge, const char* verb, const std::string& one, const std::string& other);
+
 }  // namespace ccsand

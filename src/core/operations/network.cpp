@@ -19,10 +19,9 @@ Result<void> apply(const ConnectNetwork&, Context& context) { return context.net
 Result<void> apply(const ConfigureNetwork&, Context& context) { return context.network->configure(); }
 
 Result<void> apply(const OpenNameFiles& op, Context& context) {
-  Bridge* source = context.network->name_source();
-  if (source == nullptr) return make_error(EINVAL, "names", "", "the container is on no network that has names");
-  CCSAND_TRY(apply(OpenTree{{kNoSlot, source->hosts_path()}, false, op.hosts, false}, context));
-  return apply(OpenTree{{kNoSlot, CCSAND_TRY(source->resolver_path())}, false, op.resolver, false}, context);
+  std::string hosts = CCSAND_TRY(context.network->hosts_path()), resolver = CCSAND_TRY(context.network->resolver_path());
+  CCSAND_TRY(apply(OpenTree{{kNoSlot, hosts}, false, op.hosts, false}, context));
+  return apply(OpenTree{{kNoSlot, resolver}, false, op.resolver, false}, context);
 }
 
 Result<void> apply(const ChangeNetwork& op, Context&) {
