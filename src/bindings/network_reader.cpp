@@ -243,8 +243,8 @@ Result<void> read_network(Table& container, ContainerSpec& spec) {
   else if (word.starts_with('/')) spec.net = {NamespaceChoice::joined, word, -1};
   else if (word != "none") {
     static constexpr std::string_view kWords[] = {"none", "host", "nat", "user"};
-    std::string reason = "must be \"none\", \"host\", \"nat\", \"user\", the path of a namespace, a network or a list";
-    if (auto near = nearest(word, kWords); !near.empty()) reason += "; did you mean \"" + std::string(near) + "\"?";
+    std::string reason = "'" + word + "': must be \"none\", \"host\", \"nat\", \"user\", the path of a namespace, a network or a list";
+    if (auto near = nearest(word, kWords); !near.empty()) reason += "; did you mean '" + std::string(near) + "'?";
     return container.wrong("network", reason);
   }
   return {};

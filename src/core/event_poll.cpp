@@ -39,18 +39,19 @@ struct EventPoll {
 };
 EventPoll here;
 
-Result<void> make_own() {
-  if (here.epoll.open() && here.owner == process_generation()) return {};
-  // The parent's numbers are left alone: what is now behind them in this process, nobody here can tell.
+// Of a forked copy nothing is kept. The parent's numbers are left alone: what is now behind them in this
+// process, nobody here can tell.
+void forget_inherited() {
   (void)here.epoll.release();
   for (Entry& entry : here.entries) (void)entry.copy.release();
-  here.entries.clear();
-  here.free_places.clear();
-  here.ready_places.clear();
-  here.problem.reset();
-  here.always = 0;
+  std::uint32_t last_serial = here.last_serial;  // the parent's interests are none of ours
+  here = EventPoll();
+  here.last_serial = last_serial;
   here.owner = process_generation();
-  here.epoll = CCSAND_TRY(sys::epoll_create());
+}
+Result<void> make_own() {
+  if (here.owner != process_generation()) forget_inherited();
+  if (!here.epoll.open()) here.epoll = CCSAND_TRY(sys::epoll_create());
   return {};
 }
 

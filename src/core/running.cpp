@@ -86,9 +86,10 @@ Result<void> Running::begin() {
   if (options_.supervisor) options_.supervisor->restrict_with(ruleset_, cgroup_directory_);
   if (plan_.listener() != kNoSlot) listener_ = launched_.context.take(plan_.listener());
   deciding_ = true;
-  if (options_.supervisor)
-    for (const seccomp_notif& call : launched_.asked) options_.supervisor->decide(listener_.get(), call);
+  for (const seccomp_notif& call : launched_.asked)
+    if (options_.supervisor && !ended_) options_.supervisor->decide(listener_.get(), call);
   deciding_ = false;
+  if (ended_) return {};  // while a handler waited for others
   if (options_.own_terminal && plan_.terminal() != kNoSlot) return take_terminal(launched_.context.take(plan_.terminal()));
   if (plan_.terminal() != kNoSlot) relay_ = CCSAND_TRY(TerminalRelay::create(launched_.context.take(plan_.terminal())));
   return {};
