@@ -9,7 +9,7 @@ local Container = {}
 local tables = setmetatable({}, { __mode = "k" })  -- container -> its table, never handed out
 local places = setmetatable({}, { __mode = "k" })  -- container -> the recipe's line that made it
 local isolations = setmetatable({}, { __mode = "k" }) -- container's table -> what its policies come to
-local policy_keys = { "notify", "connect", "files", "exec", "on_denied" }
+local policy_keys = { "notify", "connect", "files", "exec", "on_denied", "faults" }
 
 local function copy(value)
   if type(value) ~= "table" or getmetatable(value) ~= nil then return value end -- a policy is what it is
@@ -18,7 +18,7 @@ local function copy(value)
   return result
 end
 
--- What the policies of a container come to, which is worth keeping: { seccomp, on_call }.
+-- What the policies of a container come to, which is worth keeping: { seccomp, make_on_call }.
 local function isolated(spec, result, options)
   local keep = not (options and options.show_denied)
   local known = keep and isolations[spec]
@@ -32,13 +32,13 @@ local function isolated(spec, result, options)
     end
   end
   if not known then
-    local on_call = require("ccsand.isolation").apply(result, options)
-    known = { seccomp = result.seccomp, landlock = result.landlock, on_call = on_call }
+    local make_on_call = require("ccsand.isolation").apply(result, options)
+    known = { seccomp = result.seccomp, landlock = result.landlock, make_on_call = make_on_call }
     if keep then isolations[spec] = known end
   end
   for _, key in ipairs(policy_keys) do result[key] = nil end
   result.seccomp, result.landlock = known.seccomp, known.landlock
-  return known.on_call
+  return known.make_on_call and known.make_on_call()
 end
 
 -- A shallow copy with the image's directory as the root, and the function that decides its

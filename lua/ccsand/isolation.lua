@@ -207,14 +207,17 @@ end
 
 -- ---- all of them
 
-local own_keys = { "notify", "connect", "files", "exec", "on_denied" }
+local own_keys = { "notify", "connect", "files", "exec", "on_denied", "faults" }
 
---- Replaces the policy keys of `spec`, a copy, by what C++ reads. Answers the function that
---- decides calls, or nil.
+--- Replaces the policy keys of `spec`, a copy, by what C++ reads. Answers a function that makes the one that
+--- decides the calls of a run, or nil.
 function isolation.apply(spec, options)
   local given = {}
   for _, key in ipairs(own_keys) do given[key], spec[key] = spec[key], nil end
-  if type(spec.seccomp) == "table" and rawget(spec.seccomp, "bpf") ~= nil then return nil end
+  if type(spec.seccomp) == "table" and rawget(spec.seccomp, "bpf") ~= nil then
+    if given.faults ~= nil then fail "container.faults: cannot be added to a compiled filter" end
+    return nil
+  end
   local handlers = {}
   add_notify(handlers, given.notify)
   add_connect(handlers, given.connect)
@@ -240,7 +243,8 @@ function isolation.apply(spec, options)
       if own then own(info) end
     end
   end
-  if next(handlers) == nil and not on_denied then
+  local undecided = next(handlers) == nil and not on_denied and given.faults == nil
+  if undecided then
     local policy = type(spec.seccomp or "default") == "string" and isolation.policy_of(spec)
     local shipped = policy and require("ccsand.shipped_filter").keep(spec, policy)
     if shipped then
@@ -250,7 +254,7 @@ function isolation.apply(spec, options)
   end
   local policy = isolation.policy_of(spec)
   if not policy then
-    if next(handlers) == nil and not on_denied then
+    if undecided then
       spec.seccomp = nil
       return nil
     end
@@ -261,9 +265,13 @@ function isolation.apply(spec, options)
   local otherwise
   if on_denied then policy, otherwise = watched(policy, on_denied) end
   for name in pairs(handlers) do policy = policy:notify(name) end
+  local counting
+  if given.faults ~= nil then policy, counting = require("ccsand.faults").apply(policy, handlers, otherwise, given.faults) end
   spec.seccomp = { bpf = policy:bpf(), name = policy:name(), notifies = policy:notifies() }
   if not policy:notifies() then return nil end
-  return require("ccsand.notify").dispatcher(handlers, otherwise)
+  if counting then return counting end
+  local dispatcher = require("ccsand.notify").dispatcher(handlers, otherwise)
+  return function() return dispatcher end
 end
 
 return isolation
