@@ -208,9 +208,12 @@ end
 -- ---- all of them
 
 --- Replaces `spec.seccomp` and `spec.landlock` by what C++ reads, `given` being the keys that decide calls.
---- Answers the function that decides calls, or nil.
+--- Answers a function that makes the one that decides the calls of a run, or nil.
 function isolation.apply(spec, given, options)
-  if type(spec.seccomp) == "table" and rawget(spec.seccomp, "bpf") ~= nil then return nil end
+  if type(spec.seccomp) == "table" and rawget(spec.seccomp, "bpf") ~= nil then
+    if given.faults ~= nil then fail "container.faults: cannot be added to a compiled filter" end
+    return nil
+  end
   local handlers = {}
   add_notify(handlers, given.notify)
   add_connect(handlers, given.connect)
@@ -236,9 +239,10 @@ function isolation.apply(spec, given, options)
       if own then own(info) end
     end
   end
+  local undecided = next(handlers) == nil and not on_denied and given.faults == nil
   local policy = isolation.policy_of(spec)
   if not policy then
-    if next(handlers) == nil and not on_denied then
+    if undecided then
       spec.seccomp = nil
       return nil
     end
@@ -249,9 +253,13 @@ function isolation.apply(spec, given, options)
   local otherwise
   if on_denied then policy, otherwise = watched(policy, on_denied) end
   for name in pairs(handlers) do policy = policy:notify(name) end
+  local counting
+  if given.faults ~= nil then policy, counting = require("ccsand.faults").apply(policy, handlers, otherwise, given.faults) end
   spec.seccomp = { bpf = policy:bpf(), name = policy:name(), notifies = policy:notifies() }
   if not policy:notifies() then return nil end
-  return require("ccsand.notify").dispatcher(handlers, otherwise)
+  if counting then return counting end
+  local dispatcher = require("ccsand.notify").dispatcher(handlers, otherwise)
+  return function() return dispatcher end
 end
 
 return isolation

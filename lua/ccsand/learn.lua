@@ -28,7 +28,7 @@ local function watching(record)
   for name in pairs(signatures) do handlers[name] = handler end
   return {
     seccomp = seccomp.policy { name = "learning", default = "allow", unknown = "errno ENOSYS" },
-    notify = handlers, connect = container.none, files = container.none, exec = container.none, on_denied = container.none,
+    notify = handlers, connect = container.none, files = container.none, exec = container.none, on_denied = container.none, faults = container.none,
     landlock = container.none,
   }
 end

@@ -4,7 +4,7 @@
 local core = require "ccsand.core"
 
 local policy_keys = {}
-local deciding = { "notify", "connect", "files", "exec", "on_denied" } -- besides seccomp and landlock
+local deciding = { "notify", "connect", "files", "exec", "on_denied", "faults" } -- besides seccomp and landlock
 local kept = setmetatable({}, { __mode = "k" }) -- container's table -> what its policies come to
 
 --- The name of the profile that `seccomp` means; false for no filter, nil where it is a policy or a table.
@@ -20,7 +20,8 @@ local function cache_key(profile, spec)
   return profile .. " " .. table.concat(core.capabilities { capabilities = spec.capabilities }, ",")
 end
 
--- { seccomp, landlock, on_call }: the compiled filter, the rules, the function that decides calls.
+-- { seccomp, landlock, make_on_call }: the compiled filter, the rules, what makes the function that decides the
+-- calls of a run.
 local function resolve(spec, options)
   local given, decides, plain = {}, options and options.show_denied, {}
   for key, value in pairs(spec) do plain[key] = value end
@@ -38,9 +39,9 @@ local function resolve(spec, options)
     end
     if program then return { seccomp = { bpf = program, name = profile }, landlock = spec.landlock } end
   end
-  local on_call = require("ccsand.isolation").apply(plain, given, options)
-  if key and not on_call and not plain.seccomp.notifies then require("ccsand.filter").keep(key, plain.seccomp.bpf) end
-  return { seccomp = plain.seccomp, landlock = plain.landlock, on_call = on_call }
+  local make_on_call = require("ccsand.isolation").apply(plain, given, options)
+  if key and not make_on_call and not plain.seccomp.notifies then require("ccsand.filter").keep(key, plain.seccomp.bpf) end
+  return { seccomp = plain.seccomp, landlock = plain.landlock, make_on_call = make_on_call }
 end
 
 --- Replaces the policy keys of `result`, a copy of `spec`, by what C++ reads. Answers the function that
@@ -54,7 +55,7 @@ function policy_keys.apply(spec, result, options)
   end
   for _, key in ipairs(deciding) do result[key] = nil end
   result.seccomp, result.landlock = known.seccomp, known.landlock
-  return known.on_call
+  return known.make_on_call and known.make_on_call()
 end
 
 return policy_keys

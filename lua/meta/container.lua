@@ -91,6 +91,10 @@ function container.is(value) end
 ---@field exec? string[]|ccsand.CallHandler
 --- Called with each system call that the policy denies, before the call gets its answer. With --show-denied they are printed.
 ---@field on_denied? fun(denial: ccsand.Denial)
+--- System calls that fail, for tests: by the call's name, or { "EIO", calls = { "open", "openat" } } in the list. What the policy
+--- denies stays denied, and is not counted; the recipe's own handlers are asked for what does not fail. Needs `no_new_privs`.
+--- docs/testing.md
+---@field faults? ccsand.Faults
 --- Limits of the container's cgroup. Default none. cgroups(7)
 ---@field limits? ccsand.Limits
 --- Whether there is a cgroup even without limits: to freeze, and for statistics. Default false; always true with `namespaces.pid` other than "new".
@@ -224,6 +228,23 @@ function container.is(value) end
 ---@field drop? string|string[]
 --- Kept by a command that is not root, too; implies `add`. capabilities(7), Linux 4.3
 ---@field ambient? string|string[]
+
+--- A fault: "EIO" always, "EIO on 3rd", "EIO first 2", "ENOSPC after 10", "EAGAIN every 5th", "EINTR 10%"; or a function of the call and
+--- its number that returns the errno or nil. Counts are of all processes of a run.
+---@alias ccsand.Fault string|(fun(call: ccsand.Call, number: integer): string?)
+
+--- Faults by system call, or in a list; `seed` (a number, default 1) makes another run of what goes by chance.
+---@alias ccsand.Faults table<string|integer, ccsand.Fault|ccsand.FaultOf|number>
+
+---@class ccsand.FaultOf
+--- The fault itself.
+---@field [1] ccsand.Fault
+--- The calls that are counted together.
+---@field calls? string[]
+--- Which of the calls are meant, as in a policy: "count > 4096".
+---@field when? string
+--- Which are meant by their path, as the call has it; with a "/" at its end, all that begin with it.
+---@field path? string
 
 ---@alias ccsand.LandlockRight
 ---| "read" # read_file and read_dir

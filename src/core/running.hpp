@@ -18,6 +18,8 @@
 
 namespace ccsand {
 
+class HeldLaunch;
+
 struct RunOptions {
   std::int64_t timeout_ns = -1;             // SIGKILL after it; -1 is no limit
   bool capture_stdout = false, capture_stderr = false;
@@ -55,6 +57,15 @@ class Running {
   // Another command in a running container: its namespaces and its cgroup, the
   // credentials and attributes of `spec`.
   static Result<std::unique_ptr<Running>> exec(Running& target, const ContainerSpec& spec, const RunOptions& options);
+  // A container that waits for its command, which release() tells it; `options` are those of the
+  // run. What it reads is a pipe. prepare() returns before it is assembled, get_ready() when it is.
+  static Result<std::unique_ptr<Running>> prepare(const ContainerSpec& spec, const RunOptions& options);
+  Result<void> get_ready();
+  [[nodiscard]] bool is_waiting() const;  // and has not been killed
+  RunOptions& options() { return options_; }
+  Result<void> release(const std::vector<std::string>& argv, const std::string& input);
+  // Lets go of what ended containers of that kind have left to be taken down, which takes its time.
+  static void bury();
   ~Running();  // kills it and removes what it left
   // The same, wherever it is asked for: within a function that decides the container's own calls it is closed at
   // once, and let go of when that is left.
@@ -104,10 +115,13 @@ class Running {
     std::string fresh;  // not taken yet
     std::uint64_t total = 0;
   };
-  Running() = default;
+  Running();
   static std::uint64_t next_id();
   Result<void> open_streams(ContainerSpec& spec);
   Result<void> begin();
+  void describe(ContainerSpec& spec);
+  Result<void> adopt(Launched launched);
+  void lay_aside_mounts();
   static Result<void> pump(std::int64_t deadline_ns, Running* target, std::vector<pollfd>* extra = nullptr);
   void enter_interests();
   [[nodiscard]] std::int64_t due_ns() const;  // when it must be looked at, whatever is ready; -1 for never
@@ -129,6 +143,8 @@ class Running {
   Plan plan_;
   RunOptions options_;
   Launched launched_;
+  std::unique_ptr<HeldLaunch> held_;  // until release()
+  Fd mounts_;                         // its mount namespace, to outlive it
   RunResult result_;
   std::vector<Fd> child_ends_;   // closed when the child has them
   Output outputs_[2];
