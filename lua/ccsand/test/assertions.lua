@@ -134,7 +134,7 @@ function assertions.ended(result, wanted, what)
     if not difference.same(result[key], value) then
       local details = difference.of(result[key], value)
       for _, line in ipairs(assertions.result_lines(result)) do details[#details + 1] = line end
-      failure.raise(title("ended", what, "its '" .. tostring(key) .. "' differs"), details)
+      failure.raise(title("ended", what, "its '" .. tostring(key) .. "' differs"), details, result)
     end
   end
   return result

@@ -172,12 +172,14 @@ function difference.of(got, wanted)
   end
   local a = texts and split(wanted) or difference.lines(wanted)
   local b = texts and split(got) or difference.lines(got)
-  local lines = condensed(edits_of(a, b))
-  table.insert(lines, 1, "- wanted")
-  table.insert(lines, 2, "+ got")
-  if texts and #lines == 2 then -- the last newline alone, or none of it is visible
+  local edits, visible = edits_of(a, b), false
+  for _, edit in ipairs(edits) do visible = visible or edit[1] ~= " " end
+  if not visible then -- the last newline alone, or what two values print the same
     return { "got     " .. difference.show(got, 1000), "wanted  " .. difference.show(wanted, 1000) }
   end
+  local lines = condensed(edits)
+  table.insert(lines, 1, "- wanted")
+  table.insert(lines, 2, "+ got")
   return lines
 end
 

@@ -28,9 +28,9 @@ function failure.frames(level)
   return found
 end
 
---- Raises: a message, and lines that show it.
-function failure.raise(message, details)
-  error(setmetatable({ message = message, details = details or {} }, Failure), 0)
+--- Raises: a message, and lines that show it; with the result of a container that they show.
+function failure.raise(message, details, result)
+  error(setmetatable({ message = message, details = details or {}, result = result }, Failure), 0)
 end
 function failure.is(value) return getmetatable(value) == Failure end
 
@@ -58,7 +58,7 @@ end
 local function described(value, frames)
   local problem = { frames = frames, where = frames[1], details = {}, kind = "error" }
   if failure.is(value) then
-    problem.kind, problem.message, problem.details = "failure", value.message, value.details
+    problem.kind, problem.message, problem.details, problem.result = "failure", value.message, value.details, value.result
   elseif type(value) == "table" and type(value.message) == "string" then
     problem.kind = value.code == "ETIMEDOUT" and value.message:find("^timeout ") and "timeout" or "error"
     problem.message, problem.code = value.message, value.code

@@ -42,16 +42,18 @@ local function prepare(options)
     local good, problem = pcall(string.find, "", filter)
     if not good then error(core.error(("--filter: '%s' is not a Lua pattern: %s"):format(filter, (tostring(problem):gsub("^.-: ", ""))))) end
   end
-  local reports, on_output = {}, 0
+  local wanted, on_output = {}, 0
   for i, word in ipairs(options.reports) do
-    reports[i] = report.parse(word)
-    on_output = on_output + (reports[i].path and 0 or 1)
+    wanted[i] = report.parse(word)
+    on_output = on_output + (wanted[i].path and 0 or 1)
   end
   if on_output > 1 then error(core.error "--report: two of them go to standard output", 0) end
   if options.shuffle and not options.seed then options.seed = random_seed() end
   options.jobs = options.jobs or cpus()
   local paths = files.find(options.paths)
   if #paths == 0 then error(core.error("there are no test files (*_test.lua)", nil, "ENOENT"), 0) end
+  local reports = {}
+  for i, one in ipairs(options.list and {} or wanted) do reports[i] = report.open(one) end
   return paths, reports, on_output > 0
 end
 
@@ -89,12 +91,6 @@ local function wait_with_kept(run, display)
   display:line "They have all ended."
 end
 
-local function open_reports(reports)
-  local listeners = {}
-  for i, wanted in ipairs(reports) do listeners[i] = report.open(wanted) end
-  return listeners
-end
-
 local function perform(paths, reports, options, display)
   local run, status
   local good, problem = pcall(loop.run, function()
@@ -107,9 +103,7 @@ local function perform(paths, reports, options, display)
       status = usage_status
       return
     end
-    local listeners = open_reports(reports)
-    table.insert(listeners, 1, display)
-    run = runner.new(options, listeners)
+    run = runner.new(options, { display, unpack(reports) })
     run:perform(cases, loaded)
     if #run.kept > 0 then
       status = run:status()
@@ -129,8 +123,8 @@ return function(options)
   local _, paths, reports, on_output = unpack(prepared)
   local display = progress.new(on_output and io.stderr or io.stdout, not on_output and progress.columns() or nil)
   local run, status = perform(paths, reports, options, display)
-  for i = 2, #(run and run.listeners or {}) do
-    local good, problem = pcall(run.listeners[i].close, run.listeners[i])
+  for _, one in ipairs(reports) do
+    local good, problem = pcall(one.close, one)
     if not good then
       complain(problem)
       status = own_status

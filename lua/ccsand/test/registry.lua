@@ -82,7 +82,8 @@ end
 local function case_name(key, value)
   if type(key) == "string" then return key end
   if type(value) == "table" and type(value.name) == "string" then return value.name end
-  return type(value) == "table" and tostring(key) or tostring(value)
+  local text = type(value) ~= "table" and type(value) ~= "function" and tostring(value)
+  return text and #text <= 40 and text or tostring(key)
 end
 local function sorted(each)
   local keys, items = {}, #each

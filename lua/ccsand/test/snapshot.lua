@@ -38,7 +38,7 @@ local function read(path)
 end
 local function write(path, text, ...)
   for _, folder in ipairs { ... } do
-    if file.kind(folder) ~= "folder" then require("ccsand.sys").mkdir(folder, 493) end -- 0755
+    if file.kind(folder) ~= "folder" then require("ccsand.sys").mkdir(folder, "0755") end
   end
   local handle, problem = io.open(path .. "~", "wb")
   local good = handle and handle:write(text)

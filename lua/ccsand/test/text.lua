@@ -37,10 +37,14 @@ end
 --- What is known of a result that is no success, without its name.
 function text.details(result)
   local lines = {}
-  for _, problem in ipairs(result.problems or {}) do add_problem(lines, problem) end
+  local shown = {}
+  for _, problem in ipairs(result.problems or {}) do
+    add_problem(lines, problem)
+    if problem.result then shown[problem.result] = true end
+  end
   for _, line in ipairs(result.lines or {}) do lines[#lines + 1] = "said: " .. line end
   for _, ended in ipairs(result.ended or {}) do
-    for _, line in ipairs(assertions.result_lines(ended)) do lines[#lines + 1] = line end
+    for _, line in ipairs(shown[ended] and {} or assertions.result_lines(ended)) do lines[#lines + 1] = line end
   end
   return lines
 end

@@ -1,4 +1,5 @@
--- TAP 14: a line for each result as it comes, with the failure as a YAML block.
+-- TAP: a line for each result as it comes, with the failure as a YAML block. Version 13, of which each harness
+-- for version 14 knows all that is used here; those for 13, such as Perl's prove, refuse the other number.
 local json = require "ccsand.json"
 local text = require "ccsand.test.text"
 
@@ -14,7 +15,7 @@ local function quoted(s) return json.encode(text.clean(s)) end
 
 function Tap:began(run)
   self.planned = run.total + run.broken
-  self:put("TAP version 14\n1..", ("%d"):format(self.planned), self.planned == 0 and " # SKIP no tests" or "", "\n")
+  self:put("TAP version 13\n1..", ("%d"):format(self.planned), self.planned == 0 and " # SKIP no tests" or "", "\n")
 end
 
 local function block(self, run, result)
@@ -25,8 +26,8 @@ local function block(self, run, result)
     if first.where then self:put("  at: ", quoted(first.where), "\n") end
   end
   self:put("  file: ", quoted(result.file.path), "\n  line: ", ("%d"):format(result.line), "\n  duration_ms: ", ("%.3f"):format(result.seconds * 1000), "\n")
-  self:put("  again: ", quoted(text.command(result, run.options)), "\n  details:\n")
-  for _, line in ipairs(text.details(result)) do self:put("    - ", quoted(line), "\n") end
+  self:put("  again: ", quoted(text.command(result, run.options)), "\n  details: |\n")
+  for _, line in ipairs(text.details(result)) do self:put("    ", text.clean(line):gsub("\n", "\n    "), "\n") end
   self:put("  ...\n")
 end
 
