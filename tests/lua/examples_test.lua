@@ -12,6 +12,18 @@ test("the example tests pass", function()
   match(text, "a rename that fails leaves the old file %[EIO%]")
 end)
 
+test("the tests in docs/test-runner.md do what they say", function()
+  local folder, count = t.mkdir "docs", 0
+  for name, text in t.read(source .. "/docs/test-runner.md"):gmatch "\n```lua\n%-%- (%w+_test.lua)\n(.-)\n```" do
+    t.write(folder .. "/" .. name, (text:gsub('"alpine:3%.20"', ("%q"):format(t.image))))
+    count = count + 1
+  end
+  equal(count, 3)
+  local text, status = t.run_host(("cd '%s' && '%s' test"):format(folder, t.ccsand))
+  equal(status, 0, text)
+  match(text, "9 passed, 0 failed, 1 skipped, 1 failed as expected")
+end)
+
 -- ---- the judge
 
 local cases = t.mkdir "cases"

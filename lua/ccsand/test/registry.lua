@@ -23,6 +23,7 @@ local kinds = {
   suite = { timeout = "time", skip = "reason", tags = "tags", exclusive = "boolean",
             setup_all = "function", teardown_all = "function", setup = "function", teardown = "function" },
 }
+registry.kinds = kinds
 local checks = {
   time = function(value) return pcall(require("ccsand.event").duration, value) and require("ccsand.event").duration(value) > 0 end,
   reason = function(value) return type(value) == "string" and value ~= "" end,
