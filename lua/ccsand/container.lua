@@ -181,4 +181,11 @@ function Container:start(command, options)
   return require("ccsand.running").new(handle, spec, on_call, on_line)
 end
 
+--- Keeps assembled containers waiting for their commands: { size = 8 }.
+function Container:pool(options)
+  options = checked(options, "pool", "size")
+  of(self, "pool")
+  return require("ccsand.pool").new(function() return launch(self, "pool", nil, core.prepare, { capture = true }) end, options.size)
+end
+
 return container

@@ -120,6 +120,18 @@ Result<int> start_body(lua_State* L) {
   return 1;
 }
 
+// prepare(container, options): one that waits for its command
+Result<int> prepare_body(lua_State* L) {
+  ContainerRequest request = CCSAND_TRY(read_container(L, 1));
+  CCSAND_TRY(read_hooks(L, 1, request.spec));
+  CCSAND_TRY(read_start_options(L, 2, request));
+  CCSAND_TRY(require_privileges());
+  Handle& handle = push_running(L);
+  (void)open_state();  // without it containers end by their parent-death signal alone
+  handle.running = CCSAND_TRY(Running::prepare(request.spec, request.options));
+  return 1;
+}
+
 // Runs in the foreground: signals for ccsand are the container's until it has ended.
 Result<int> run_body(lua_State* L) {
   SignalWatch watch;
@@ -280,6 +292,7 @@ constexpr Function kMethods[] = {{"wait", binding<wait_body>},     {"kill", bind
 constexpr Function kFunctions[] = {{"check", binding<check_body>},
                                    {"plan", binding<plan_body>},
                                    {"start", binding<start_body>},
+                                   {"prepare", binding<prepare_body>},
                                    {"run", binding<run_body>},
                                    {"error", binding<error_body>},
                                    {"caller", binding<caller_body>},

@@ -115,11 +115,62 @@ Result<int> exists_body(lua_State* L) {
   return 1;
 }
 
+// ---- of those that wait for their command
+
+Result<int> get_ready_body(lua_State* L) {
+  RunningHandle* handle = CCSAND_TRY(running_argument(L, "pool"));
+  CCSAND_TRY(handle->running->get_ready());
+  return 0;
+}
+Result<int> is_waiting_body(lua_State* L) {
+  lua_pushboolean(L, CCSAND_TRY(running_argument(L, "pool"))->running->is_waiting());
+  return 1;
+}
+// release(command or nil, { stdin =, timeout =, ... })
+Result<int> release_body(lua_State* L) {
+  Running& running = *CCSAND_TRY(running_argument(L, "pool"))->running;
+  Table table = CCSAND_TRY(Table::argument(L, 3, "pool"));
+  RunOptions& options = running.options();
+  std::string input;
+  int at = table.push("stdin");
+  if (lua_type(L, at) == LUA_TSTRING) {
+    std::size_t size = 0;
+    const char* data = lua_tolstring(L, at, &size);
+    input.assign(data, size);
+  } else if (!lua_isnil(L, at)) {
+    return table.wrong_type("stdin", "a string", at);
+  }
+  if (CCSAND_TRY(table.duration_ns("timeout", options.timeout_ns)) && options.timeout_ns <= 0) return table.wrong("timeout", "must be more than nothing");
+  if (CCSAND_TRY(table.duration_ns("cpu_time", options.cpu_time_ns)) && options.cpu_time_ns <= 0) return table.wrong("cpu_time", "must be more than nothing");
+  CCSAND_TRY(table.size("output_limit", options.output_limit));
+  CCSAND_TRY(table.boolean("limit_output", options.limit_output));
+  CCSAND_TRY(table.finish());
+  std::vector<std::string> argv;
+  if (lua_istable(L, 2)) {
+    for (int i = 1; i <= static_cast<int>(lua_objlen(L, 2)); ++i) {
+      lua_rawgeti(L, 2, i);
+      argv.push_back(CCSAND_TRY(text_argument(L, -1, "command")));
+      lua_pop(L, 1);
+    }
+    if (argv.empty()) return make_error(EINVAL, "pool", "command", "must be a list of strings that is not empty");
+  }
+  for (const std::string& word : argv)
+    if (word.find('\0') != std::string::npos) return make_error(EINVAL, "pool", "command", "has a word with a zero byte");
+  CCSAND_TRY(running.release(argv, input));
+  return 0;
+}
+Result<int> bury_body(lua_State*) {
+  Running::bury();
+  return 0;
+}
+
 constexpr Function kMethods[] = {{"write", binding<write_body>},       {"close_stdin", binding<close_stdin_body>},
                                  {"take", binding<take_body>},         {"await_news", binding<await_news_body>},
                                  {"put_text", binding<put_text_body>}, {"put_file", binding<put_file_body>},
                                  {"get_text", binding<get_text_body>}, {"get_file", binding<get_file_body>},
-                                 {"exists", binding<exists_body>}};
+                                 {"exists", binding<exists_body>},     {"get_ready", binding<get_ready_body>},
+                                 {"is_waiting", binding<is_waiting_body>}, {"release", binding<release_body>},
+                                 {"bury", binding<bury_body>}};
 }  // namespace
 
 void register_stream_methods(lua_State* L) { register_functions(L, kMethods); }

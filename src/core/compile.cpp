@@ -9,6 +9,9 @@ namespace ccsand {
 
 namespace {
 
+// What a child can make itself as well as its clone.
+constexpr std::uint64_t kLate = CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC;
+
 std::uint64_t fresh_namespaces(const ContainerSpec& spec) {
   std::uint64_t flags = 0;
   auto add = [&flags](const NamespaceChoice& choice, std::uint64_t flag) {
@@ -109,6 +112,7 @@ void clone_and_attend(PlanBuilder& b) {
   clone.namespaces = fresh_namespaces(spec);
   // In a joined user namespace the others are made after it: they belong to it.
   if (spec.user.kind == NamespaceChoice::joined) clone.namespaces &= CLONE_NEWPID;
+  if (spec.late_namespaces) clone.namespaces &= ~kLate;
   clone.into_cgroup = wants_cgroup(spec);
   // A child that shares memory cannot enter a time namespace, nor run Lua.
   clone.copies_memory = has_container_hooks(spec) || spec.time.kind != NamespaceChoice::host || joins_any(spec);
@@ -159,6 +163,8 @@ void join_namespaces(PlanBuilder& b) {
     b.plan.container(SetIdentity{0, 0, std::vector<gid_t>{}, false, false});
   if (spec.user.kind == NamespaceChoice::joined)
     if (std::uint64_t rest = fresh_namespaces(spec) & ~std::uint64_t{CLONE_NEWPID}; rest != 0) b.plan.container(Unshare{rest});
+  if (std::uint64_t late = fresh_namespaces(spec) & kLate; spec.late_namespaces && spec.user.kind != NamespaceChoice::joined && late != 0)
+    b.plan.container(Unshare{late});
   if (spec.cgroup.kind == NamespaceChoice::fresh) b.plan.container(Unshare{CLONE_NEWCGROUP});
 }
 

@@ -82,6 +82,7 @@ struct ContainerSpec {
   bool terminal = false;                   // a pty of its own
   bool init = false;                       // ccsand's init as pid 1
   bool new_session = true;
+  bool late_namespaces = false;            // its own process makes those that it can
   std::vector<std::pair<int, int>> redirects;  // from the host's descriptor to the container's
   std::vector<int> kept_descriptors;       // ascending, all above 2
 

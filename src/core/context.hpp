@@ -32,7 +32,15 @@ struct Identity {
 struct ExecImage {
   std::vector<std::string> text;
   std::vector<const char*> argv, envp;
-  std::vector<std::string> paths;  // tried in turn
+  std::vector<std::string> path_text;
+  std::vector<const char*> paths;  // tried in turn, the last is nullptr
+};
+
+// The same of a command that is told to a child that waits for it: in memory of both.
+struct ExecWords {
+  const char* const* argv = nullptr;
+  const char* const* envp = nullptr;
+  const char* const* paths = nullptr;  // ends with nullptr
 };
 
 struct Context {
@@ -46,6 +54,7 @@ struct Context {
   std::vector<std::pair<std::uint64_t, int>> home_namespaces;  // by kind: to go back to, after JoinForChild
   bool time_prepared = false;    // the next child would get another time namespace
   int* child_terminal = nullptr; // shared by both sides: the master's number in the child
+  const ExecWords* later_words = nullptr;  // goes before `exec` once it has an argv
   int* child_listener = nullptr; // ... and the filter listener's
 
   Context();

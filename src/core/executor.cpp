@@ -20,6 +20,7 @@
 
 #include "core/cgroup.hpp"
 #include "core/generation.hpp"
+#include "core/launching.hpp"
 #include "core/state.hpp"
 #include "sys/device.hpp"
 #include "sys/file.hpp"
@@ -30,42 +31,49 @@
 
 namespace ccsand {
 
+namespace launching {
+
 namespace {
-constexpr std::size_t kMostTraced = 1024;
-constexpr std::size_t kStackSize = 256 * 1024;
+std::vector<Arena> free_arenas;  // kept: a launch needs one for a moment
 
-// What both sides see. Nothing in it points anywhere but to string literals.
-struct Block {
-  std::uint32_t host_done;   // the number of the last step that the host finished, counted from 1
-  std::uint32_t child_done;  // the same of the child
-  std::uint32_t running;     // cleared by the kernel when a child that shares memory execs or ends
-  std::uint32_t failed;      // 1 + the index of the child's failed step
-  int terminal, listener;
-  Error error;
-  std::int64_t trace_ns[kMostTraced];
-};
-
-// Made once in a process: one launch at a time uses them.
-struct Arena {
-  Block* block = nullptr;
-  char* stack = nullptr;
-  int own_pidfd = -1;   // lives as long as the process
-  std::uint64_t owner = 0;  // a forked copy makes its own: the block is shared
-};
-Arena arena;
-
-Result<void> make_arena() {
-  if (arena.block != nullptr && arena.owner == process_generation()) return {};
-  void* block = mmap(nullptr, sizeof(Block), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+Result<Arena> make_arena() {
+  constexpr std::size_t kBlockSize = sizeof(Block) + kExecSpace;
+  void* block = mmap(nullptr, kBlockSize, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (block == MAP_FAILED) return make_error(ENOMEM, "mmap", "the page shared with the container", "out of memory");
   // The lowest page stays without access: an overflow ends the child, not the parent's heap.
   void* stack = mmap(nullptr, kStackSize, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (stack == MAP_FAILED || mprotect(static_cast<char*>(stack) + 4096, kStackSize - 4096, PROT_READ | PROT_WRITE) != 0) {
-    (void)munmap(block, sizeof(Block));  // ours, just made
+    (void)munmap(block, kBlockSize);  // ours, just made
     return make_error(ENOMEM, "mmap", "the container's stack", "out of memory");
   }
-  arena = {static_cast<Block*>(block), static_cast<char*>(stack), CCSAND_TRY(sys::pidfd_open(sys::getpid())).release(), process_generation()};
-  return {};
+  return Arena{static_cast<Block*>(block), static_cast<char*>(stack), process_generation()};
+}
+}  // namespace
+
+Result<Arena> take_arena() {
+  Arena arena;
+  while (!free_arenas.empty() && arena.block == nullptr) {
+    if (free_arenas.back().owner == process_generation()) arena = free_arenas.back();
+    free_arenas.pop_back();
+  }
+  if (arena.block == nullptr) arena = CCSAND_TRY(make_arena());
+  Block& block = *arena.block;
+  block.host_done = block.child_done = block.running = block.failed = block.holding = block.released = 0;
+  block.terminal = block.listener = -1;
+  block.words = {};
+  return arena;
+}
+void return_arena(const Arena& arena) {
+  if (arena.block != nullptr && arena.owner == process_generation()) free_arenas.push_back(arena);
+}
+int own_pidfd() {
+  static int pidfd = -1;
+  static std::uint64_t owner = 0;
+  if (owner == process_generation()) return pidfd;
+  auto opened = sys::pidfd_open(sys::getpid());
+  if (!opened) return -1;
+  owner = process_generation();
+  return pidfd = opened->release();
 }
 
 std::int64_t now_ns() {
@@ -76,18 +84,6 @@ std::int64_t now_ns() {
 
 std::uint32_t load(const std::uint32_t& word) { return __atomic_load_n(&word, __ATOMIC_ACQUIRE); }
 void store(std::uint32_t& word, std::uint32_t value) { __atomic_store_n(&word, value, __ATOMIC_RELEASE); }
-
-// One launch, as both sides know it.
-struct Launch {
-  const Plan& plan;
-  std::size_t clone_at;
-  bool trace;
-  Block* block;
-  Context* context;                        // this side's
-  std::vector<std::uint32_t> other_before; // by step: what the other side must have finished
-  std::vector<bool> hands_over;            // by step: the other side's step comes next
-  std::size_t filtered_at;                 // the container's step from which on it may make no system call but exec
-};
 
 void prepare_order(Launch& launch) {
   const auto& steps = launch.plan.steps();
@@ -105,6 +101,7 @@ void prepare_order(Launch& launch) {
   }
 }
 
+namespace {
 Result<void> run_step(Launch& launch, std::size_t index) {
   std::int64_t start = launch.trace ? now_ns() : 0;
   auto done = apply(launch.plan.steps()[index].operation, *launch.context);
@@ -123,13 +120,37 @@ void relax() {
 
 // ---- the container's side. From here to exec nothing allocates.
 
+// One that waits must not hold ends of other containers' pipes: who reads there would wait for it.
+void close_others(const std::vector<int>& kept) {
+  unsigned first = 3;
+  for (int fd : kept) {
+    auto number = static_cast<unsigned>(fd);
+    if (number > first) (void)sys::close_range(first, number - 1, 0);  // they are not needed, whatever becomes of them
+    if (number >= first) first = number + 1;
+  }
+  (void)sys::close_range(first, ~0U, 0);
+}
+bool calls_hooks(const Plan& plan) {
+  for (const Step& step : plan.steps())
+    if (step.side == Side::container && std::holds_alternative<CallHook>(step.operation)) return true;
+  return false;
+}
+
 [[noreturn]] void run_container_side(Launch& launch) {
   Block& block = *launch.block;
   const auto& steps = launch.plan.steps();
+  bool holds = launch.hold_at < steps.size(), late = holds && calls_hooks(launch.plan);  // a recipe's files are its own until then
+  if (holds && !late) close_others(launch.kept);
   // First of all it ties its life to the supervisor's.
   (void)apply(SetParentDeathSignal{SIGKILL, true}, *launch.context);  // done again, and checked, before exec
   for (std::size_t i = launch.clone_at + 1; i < steps.size(); ++i) {
     if (steps[i].side != Side::container) continue;
+    if (i == launch.hold_at) {
+      if (late) close_others(launch.kept);
+      store(block.holding, 1);
+      sys::futex_wake(&block.holding);
+      while (load(block.released) == 0) (void)sys::futex_wait(&block.released, 0, -1);  // as below
+    }
     for (std::uint32_t seen = load(block.host_done); seen < launch.other_before[i]; seen = load(block.host_done)) {
       if (i > launch.filtered_at) relax();  // the filter may forbid waiting, or ask a supervisor that is not there yet
       else (void)sys::futex_wait(&block.host_done, seen, -1);  // the host's death ends this process (pdeathsig)
@@ -147,6 +168,7 @@ void relax() {
   sys::exit_group(125);
 }
 void shared_entry(void* launch) { run_container_side(*static_cast<Launch*>(launch)); }
+}  // namespace
 
 // ---- the host's side
 
@@ -156,6 +178,7 @@ bool has_ended(int pidfd) {
   return ready && *ready > 0;
 }
 
+namespace {
 // Until the child has finished its steps before `index`; false where it failed or died.
 bool await_child(Launch& launch, std::size_t index, int pidfd) {
   constexpr std::int64_t kLook = 20'000'000;  // a child that was killed wakes nobody
@@ -182,6 +205,8 @@ Error step_error(const Launch& launch, std::size_t index, Error error) {
   return error.in(context.view());
 }
 
+}  // namespace
+
 // Undoes what steps of the host changed in this process.
 void undo_own_changes(Context& context) {
   for (std::size_t i = 0; i < context.home_namespaces.size(); ++i)
@@ -203,39 +228,63 @@ void end_child(int pidfd) {
   (void)sys::waitid(P_PIDFD, pidfd, WEXITED);
 }
 
-// The pipe that tells when a child with memory of its own has exec'd.
-struct ExecSignal {
-  Fd read, write;
-};
-
-Result<sys::Child> clone_child(Launch& launch, const Clone& op, Context& child_context, ExecSignal& signal,
-                               bool suspend) {
-  sys::CloneRequest request;
-  request.flags = op.namespaces;
-  request.suspend_parent = suspend;
-  if (op.into_cgroup && launch.context->cgroup) request.cgroup = launch.context->cgroup->clone_into();
-  Context* host_context = launch.context;
-  if (!op.copies_memory) {
-    launch.context = &child_context;
-    launch.block->running = 1;
-    request.clear_tid = &launch.block->running;
-    // The host's own view is another Launch: see launch().
-    return sys::clone_shared(request, arena.stack, kStackSize, shared_entry, &launch);
+namespace {
+std::vector<int> needed_descriptors(const Plan& plan, const Context& context, const ExecSignal& signal) {
+  std::vector<int> all = context.fds;
+  all.push_back(own_pidfd());
+  all.push_back(signal.write.get());
+  for (const Step& step : plan.steps()) {
+    if (const auto* redirect = std::get_if<Redirect>(&step.operation))
+      for (const auto& pair : redirect->pairs) all.push_back(pair.first);
+    if (const auto* closing = std::get_if<CloseDescriptors>(&step.operation)) all.insert(all.end(), closing->keep.begin(), closing->keep.end());
+    if (const auto* join = std::get_if<JoinNamespace>(&step.operation)) all.push_back(join->fd);
   }
-  if (!suspend) {
+  std::sort(all.begin(), all.end());
+  all.erase(all.begin(), std::lower_bound(all.begin(), all.end(), 3));
+  return all;
+}
+}  // namespace
+
+Result<sys::Child> clone_child(Launch& host, Launch& child_side, Context& child_context, const Cloning& how, ExecSignal& signal) {
+  child_context.fds = host.context->fds;
+  child_context.identity = host.context->identity;
+  std::swap(child_context.exec, host.context->exec);  // only the child needs it
+  child_context.child_terminal = host.context->child_terminal = &host.block->terminal;
+  child_context.child_listener = host.context->child_listener = &host.block->listener;
+  child_context.supervisor_pidfd = own_pidfd();
+  child_context.later_words = child_side.hold_at < child_side.plan.steps().size() ? &host.block->words : nullptr;
+  child_side.context = &child_context;
+  sys::CloneRequest request;
+  request.flags = how.op.namespaces;
+  request.suspend_parent = how.suspend;
+  if (how.op.into_cgroup && host.context->cgroup) request.cgroup = host.context->cgroup->clone_into();
+  if (how.op.copies_memory && !how.suspend) {
     sys::Pipe pipe = CCSAND_TRY(sys::pipe2(0));
     signal = {std::move(pipe.read), std::move(pipe.write)};
   }
-  (void)std::fflush(nullptr);  // or the child would print it, too
-  auto child = sys::clone_copy(request);
-  if (child && child->pid == 0) {
-    launch.context = &child_context;
-    run_container_side(launch);
+  if (child_side.hold_at < child_side.plan.steps().size()) child_side.kept = needed_descriptors(child_side.plan, *host.context, signal);
+  if (how.op.copies_memory) (void)std::fflush(nullptr);  // or the child would print it, too
+  std::uint64_t mask = sys::block_all_signals();  // none is handled on the child's side before its reset
+  Result<sys::Child> child = make_error(EINVAL, "clone", "", "");
+  if (how.op.copies_memory) {
+    child = sys::clone_copy(request);
+    if (child && child->pid == 0) run_container_side(child_side);
+  } else {
+    host.block->running = 1;
+    request.clear_tid = &host.block->running;
+    child = sys::clone_shared(request, host.arena.stack, kStackSize, shared_entry, &child_side);
   }
-  launch.context = host_context;
-  return child;
+  sys::set_signal_mask(mask);
+  child_context.fds.clear();  // numbers in the child's table, or the host's own
+  signal.write.close();
+  if (child) return child;
+  Error error = child.error();
+  if (error.code == EPERM || error.code == ENOSPC || error.code == EUSERS)
+    error.hint = "check the limits in /proc/sys/user and whether this process may make namespaces: ccsand doctor";
+  return step_error(host, host.clone_at, error);
 }
 
+namespace {
 // The one call that a child makes under its filter is its exec: it was decided by whoever
 // started the container, and its words are still in this process's memory.
 void let_exec_pass(int listener, const std::function<bool()>& has_executed, std::vector<seccomp_notif>& asked) {
@@ -251,6 +300,7 @@ void let_exec_pass(int listener, const std::function<bool()>& has_executed, std:
   (void)sys::answer_notification(listener, answer);  // it may have been killed
 }
 
+}  // namespace
 void await_exec(Launch& launch, const Clone& op, ExecSignal& signal, int pidfd, int listener, std::vector<seccomp_notif>& asked) {
   constexpr std::int64_t kLook = 1'000'000;  // a futex and a descriptor are not awaited at once
   if (!op.copies_memory) {
@@ -262,7 +312,6 @@ void await_exec(Launch& launch, const Clone& op, ExecSignal& signal, int pidfd, 
     }
     return;
   }
-  signal.write.close();
   pollfd ends[3] = {{signal.read.get(), POLLIN, 0}, {pidfd, POLLIN, 0}, {listener, POLLIN, 0}};
   for (;;) {
     auto ready = sys::poll(&ends[0], 3, -1);
@@ -289,11 +338,14 @@ Result<void> run_host_steps(Launch& launch, std::size_t from, std::size_t to, in
   return {};
 }
 
+namespace {
 bool host_steps_follow(const Plan& plan, std::size_t clone_at) {
   for (std::size_t i = clone_at + 1; i < plan.steps().size(); ++i)
     if (plan.steps()[i].side == Side::host) return true;
   return false;
 }
+
+}  // namespace
 
 // Whether the child has done all before its last step, which is exec: a hook may end
 // it, and so may its limits.
@@ -308,73 +360,63 @@ const Exec* exec_of(const Plan& plan) {
   return plan.steps().empty() ? nullptr : std::get_if<Exec>(&plan.steps().back().operation);
 }
 
+Clone clone_of(const Plan& plan) {
+  Clone op = std::get<Clone>(plan.steps()[plan.clone_step()].operation);
+#ifdef __SANITIZE_ADDRESS__
+  op.copies_memory = true;  // its run-time cannot follow two processes in one memory
+#endif
+  return op;
+}
+
+namespace {
 Result<void> launch_child(Launch& launch, Launched& out) {
   const Plan& plan = launch.plan;
   CCSAND_TRY(run_host_steps(launch, 0, launch.clone_at, -1));
   if (const Exec* exec = exec_of(plan)) launch.context->exec = make_image(*exec, launch.context->identity);
-  Clone op = std::get<Clone>(plan.steps()[launch.clone_at].operation);
-#ifdef __SANITIZE_ADDRESS__
-  op.copies_memory = true;  // its run-time cannot follow two processes in one memory
-#endif
+  Cloning how{clone_of(plan), !host_steps_follow(plan, launch.clone_at)};
   prepare_order(launch);
   Launch child_side = launch;
   Context child_context;
-  child_context.fds = launch.context->fds;
-  child_context.identity = launch.context->identity;
-  std::swap(child_context.exec, launch.context->exec);  // only the child needs it
-  child_context.child_terminal = &launch.block->terminal;
-  child_context.supervisor_pidfd = arena.own_pidfd;
-  launch.context->child_terminal = &launch.block->terminal;
-  child_context.child_listener = launch.context->child_listener = &launch.block->listener;
-
-  bool suspend = !host_steps_follow(plan, launch.clone_at);
   ExecSignal signal;
   StateRecord record;
   std::int64_t start = now_ns();
-  std::uint64_t mask = sys::block_all_signals();  // none is handled on the child's side before its reset
-  auto child = clone_child(child_side, op, child_context, signal, suspend);
-  sys::set_signal_mask(mask);
-  child_context.fds.clear();  // numbers in the child's table, or the host's own
-  if (!child) {
-    Error error = child.error();
-    if (error.code == EPERM || error.code == ENOSPC || error.code == EUSERS)
-      error.hint = "check the limits in /proc/sys/user and whether this process may make namespaces: ccsand doctor";
-    return step_error(launch, launch.clone_at, error);
-  }
-  record.note(child->pid);
+  auto child = CCSAND_TRY(clone_child(launch, child_side, child_context, how, signal));
+  record.note(child.pid);
   if (launch.trace) launch.block->trace_ns[launch.clone_at] = now_ns() - start;
-  int pidfd = child->pidfd.get();
-  launch.context->child = child->pid;
+  int pidfd = child.pidfd.get();
+  launch.context->child = child.pid;
   launch.context->child_pidfd = pidfd;
 
   auto done = run_host_steps(launch, launch.clone_at + 1, plan.steps().size(), pidfd);
-  if (done && !suspend) await_exec(launch, op, signal, pidfd, plan.listener() == kNoSlot ? -1 : launch.context->fd(plan.listener()), out.asked);
+  if (done && !how.suspend) await_exec(launch, how.op, signal, pidfd, plan.listener() == kNoSlot ? -1 : launch.context->fd(plan.listener()), out.asked);
   if (done && (load(launch.block->failed) != 0 || !came_to_exec(launch))) done = child_error(launch, pidfd);
   if (!done) {
     end_child(pidfd);
     return done.error();
   }
-  out.pid = child->pid;
-  out.pidfd = std::move(child->pidfd);
+  out.pid = child.pid;
+  out.pidfd = std::move(child.pidfd);
   record.keep();
   return {};
 }
 }  // namespace
+}  // namespace launching
 
 Result<Launched> launch(const Plan& plan, const LaunchOptions& options) {
-  CCSAND_TRY(make_arena());
+  using namespace launching;
+  std::size_t clone_at = plan.clone_step(), none = plan.steps().size();
+  if (clone_at == none) return make_error(EINVAL, "plan", "", "has no clone step to start a process with");
+  if (own_pidfd() < 0) return make_error(EMFILE, "pidfd_open", "of ccsand itself", "cannot be had");
+  Arena arena = CCSAND_TRY(take_arena());
   Block& block = *arena.block;
-  block.host_done = block.child_done = block.running = block.failed = 0;
-  block.terminal = block.listener = -1;
   if (options.trace) std::memset(&block.trace_ns[0], 0, sizeof block.trace_ns);
 
   Launched launched;
   launched.context.fds.assign(static_cast<std::size_t>(plan.slots()), -1);
-  Launch state{plan, plan.clone_step(), options.trace, &block, &launched.context, {}, {}, 0};
-  if (state.clone_at == plan.steps().size())
-    return make_error(EINVAL, "plan", "", "has no clone step to start a process with");
+  Launch state{plan, clone_at, options.trace, arena, &block, &launched.context, {}, {}, none, none};
   auto done = launch_child(state, launched);
   undo_own_changes(launched.context);
+  return_arena(arena);
   if (!done) return done.error();  // the context's destructor closes and removes the rest
   if (options.trace)
     launched.trace_ns.assign(&block.trace_ns[0], &block.trace_ns[std::min(plan.steps().size(), kMostTraced)]);

@@ -12,6 +12,7 @@
 #include <ctime>
 #include <utility>
 
+#include "core/held_launch.hpp"
 #include "core/seccomp/performance.hpp"
 #include "core/signals.hpp"
 #include "core/state.hpp"
@@ -66,7 +67,10 @@ Result<void> Running::begin() {
   auto launched = launch(plan_, launch_options);
   child_ends_.clear();
   if (!launched) return launched.error();
-  launched_ = std::move(*launched);
+  return adopt(std::move(*launched));
+}
+Result<void> Running::adopt(Launched launched) {
+  launched_ = std::move(launched);
   all_running.push_back(this);
   if (plan_.ruleset() != kNoSlot) ruleset_ = launched_.context.fd(plan_.ruleset());
   if (launched_.context.cgroup) cgroup_directory_ = launched_.context.cgroup->clone_into();
@@ -79,16 +83,20 @@ Result<void> Running::begin() {
   return {};
 }
 
+void Running::describe(ContainerSpec& spec) {
+  // Without a pid namespace of its own, only a cgroup finds all of its processes.
+  own_pid_namespace_ = spec.pid.kind == NamespaceChoice::fresh;
+  if (!own_pid_namespace_ || options_.cpu_time_ns >= 0) spec.cgroup_wanted = true;
+  own_user_namespace_ = spec.user.kind != NamespaceChoice::host;
+  filtered_ = !spec.filter.empty();
+}
+
 Result<std::unique_ptr<Running>> Running::start(const ContainerSpec& spec, const RunOptions& options) {
   std::unique_ptr<Running> running(new Running);
   running->options_ = options;
   ContainerSpec wired = spec;
   CCSAND_TRY(running->open_streams(wired));
-  // Without a pid namespace of its own, only a cgroup finds all of its processes.
-  running->own_pid_namespace_ = wired.pid.kind == NamespaceChoice::fresh;
-  if (!running->own_pid_namespace_ || options.cpu_time_ns >= 0) wired.cgroup_wanted = true;
-  running->own_user_namespace_ = wired.user.kind != NamespaceChoice::host;
-  running->filtered_ = !wired.filter.empty();
+  running->describe(wired);
   running->plan_ = compile(wired);
   CCSAND_TRY(running->begin());
   return running;
@@ -115,6 +123,7 @@ Running::~Running() {
   leave_loop();
 }
 void Running::close() {
+  held_.reset();
   if (!launched_.pidfd.open() || ended_) return;
   (void)sys::pidfd_send_signal(launched_.pidfd.get(), SIGKILL);  // it may have ended just now
   collect();
@@ -282,6 +291,7 @@ void Running::finish() {
   // Who holds the handle holds the result alone: a loop of many containers would otherwise
   // carry their descriptors, which every clone copies and every exec closes.
   launched_.pidfd.close();
+  lay_aside_mounts();
   if (!options_.trace) plan_ = Plan();
   leave_loop();
   bool others = std::any_of(all_running.begin(), all_running.end(), [](const Running* one) { return one->options_.supervisor != nullptr; });

@@ -17,6 +17,8 @@
 
 namespace ccsand {
 
+class HeldLaunch;
+
 struct RunOptions {
   std::int64_t timeout_ns = -1;             // SIGKILL after it; -1 is no limit
   bool capture_stdout = false, capture_stderr = false;
@@ -53,6 +55,15 @@ class Running {
   // Another command in a running container: its namespaces and its cgroup, the
   // credentials and attributes of `spec`.
   static Result<std::unique_ptr<Running>> exec(Running& target, const ContainerSpec& spec, const RunOptions& options);
+  // A container that waits for its command, which release() tells it; `options` are those of the
+  // run. What it reads is a pipe. prepare() returns before it is assembled, get_ready() when it is.
+  static Result<std::unique_ptr<Running>> prepare(const ContainerSpec& spec, const RunOptions& options);
+  Result<void> get_ready();
+  [[nodiscard]] bool is_waiting() const;  // and has not been killed
+  RunOptions& options() { return options_; }
+  Result<void> release(const std::vector<std::string>& argv, const std::string& input);
+  // Lets go of what ended containers of that kind have left to be taken down, which takes its time.
+  static void bury();
   ~Running();  // kills it and removes what it left
   Running(const Running&) = delete;
   Running& operator=(const Running&) = delete;
@@ -98,10 +109,13 @@ class Running {
     std::string fresh;  // not taken yet
     std::uint64_t total = 0;
   };
-  Running() = default;
+  Running();
   static std::uint64_t next_id();
   Result<void> open_streams(ContainerSpec& spec);
   Result<void> begin();
+  void describe(ContainerSpec& spec);
+  Result<void> adopt(Launched launched);
+  void lay_aside_mounts();
   static Result<void> pump(std::int64_t deadline_ns, Running* target, std::vector<pollfd>* extra = nullptr);
   void tell();
   void read_output(Output& output);
@@ -120,6 +134,8 @@ class Running {
   Plan plan_;
   RunOptions options_;
   Launched launched_;
+  std::unique_ptr<HeldLaunch> held_;  // until release()
+  Fd mounts_;                         // its mount namespace, to outlive it
   RunResult result_;
   std::vector<Fd> child_ends_;   // closed when the child has them
   Output outputs_[2];

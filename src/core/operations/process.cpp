@@ -135,26 +135,31 @@ ExecImage make_image(const Exec& op, const Identity& identity) {
     (i < op.argv.size() ? image.argv : image.envp).push_back(image.text[i].c_str());
   image.argv.push_back(nullptr);
   image.envp.push_back(nullptr);
+  image.paths.push_back(nullptr);
   if (op.argv.empty() || op.fd >= 0 || op.slot != kNoSlot) return image;
+  image.paths.pop_back();
   if (op.argv[0].find('/') != std::string::npos || op.path.empty()) {
-    image.paths.push_back(op.argv[0]);
+    image.paths.push_back(image.argv[0]);
+    image.paths.push_back(nullptr);
     return image;
   }
   for (std::string_view rest = op.path;;) {
     std::size_t colon = rest.find(':');
     std::string_view directory = rest.substr(0, colon);
-    image.paths.push_back(std::string(directory.empty() ? "." : directory) + "/" + op.argv[0]);
+    image.path_text.push_back(std::string(directory.empty() ? "." : directory) + "/" + op.argv[0]);
     if (colon == std::string_view::npos) break;
     rest.remove_prefix(colon + 1);
   }
+  for (const std::string& path : image.path_text) image.paths.push_back(path.c_str());
+  image.paths.push_back(nullptr);
   return image;
 }
 
 namespace {
-Result<void> exec_image(const ExecImage& image, bool landlocked) {
+Result<void> exec_words(const ExecWords& words, bool landlocked) {
   Error first;
-  for (const std::string& path : image.paths) {
-    auto done = sys::execve(path.c_str(), image.argv.data(), image.envp.data());
+  for (const char* const* path = words.paths; *path != nullptr; ++path) {
+    auto done = sys::execve(*path, words.argv, words.envp);
     const Error& error = done.error();
     // As a shell searches: what is missing is passed over, what may not be executed
     // is remembered, and everything else ends the search.
@@ -164,7 +169,7 @@ Result<void> exec_image(const ExecImage& image, bool landlocked) {
   }
   if (first.code == ENOENT || first.code == ENOTDIR) {
     first.subject.clear();
-    first.subject.append("'").append(image.argv[0]).append("'");
+    first.subject.append("'").append(words.argv[0]).append("'");
     first.exit_status = 127;
     first.hint = "the command, or the interpreter or loader that it names, does not exist in the container";
     return first;
@@ -182,13 +187,12 @@ Result<void> exec_image(const ExecImage& image, bool landlocked) {
 
 Result<void> apply(const Exec& op, Context& context) {
   int fd = op.slot != kNoSlot ? context.fd(op.slot) : op.fd;
-  if (!context.exec.argv.empty()) {
-    if (fd < 0) return exec_image(context.exec, op.landlocked);
-    return sys::execveat(fd, "", context.exec.argv.data(), context.exec.envp.data(), AT_EMPTY_PATH);
-  }
-  ExecImage image = make_image(op, context.identity);  // as a primitive: this process may allocate
-  if (fd < 0) return exec_image(image, op.landlocked);
-  return sys::execveat(fd, "", image.argv.data(), image.envp.data(), AT_EMPTY_PATH);
+  ExecImage own;
+  if (context.exec.argv.empty() && context.later_words == nullptr) own = make_image(op, context.identity);  // as a primitive: this process may allocate
+  const ExecImage& image = context.exec.argv.empty() ? own : context.exec;
+  ExecWords words = context.later_words != nullptr ? *context.later_words : ExecWords{image.argv.data(), image.envp.data(), image.paths.data()};
+  if (fd < 0) return exec_words(words, op.landlocked);
+  return sys::execveat(fd, "", words.argv, words.envp, AT_EMPTY_PATH);
 }
 
 }  // namespace ccsand

@@ -1,0 +1,179 @@
+// The child does all of its steps but the last ones, and waits on a futex: memory that both share tells
+// it the command. Its stack and its block are its own until it has executed it.
+#include "core/held_launch.hpp"
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "core/cgroup.hpp"
+#include "core/generation.hpp"
+#include "core/launching.hpp"
+#include "core/seccomp/filter.hpp"
+#include "core/seccomp/system_calls.hpp"
+#include "sys/process.hpp"
+
+namespace ccsand {
+
+using namespace launching;
+
+struct HeldLaunch::State {
+  explicit State(const Plan& plan, const Arena& arena)
+      : host{plan, plan.clone_step(), false, arena, arena.block, &launched.context, {}, {}, plan.steps().size(), plan.steps().size()}, child_side(host) {}
+  Launched launched;
+  Launch host, child_side;
+  Context child_context;
+  ExecSignal signal;
+  Clone op;
+  std::size_t next = 0;   // the host's next step
+  pid_t pid = 0;
+  std::uint64_t owner = process_generation();
+  bool released = false;
+};
+
+namespace {
+// Whether a child under this filter can still wait for its command.
+bool lets_wait(const LoadFilter& filter, const Block& block) {
+  if (filter.notifies) return false;
+  seccomp_data data = {};
+  data.nr = SYS_futex;
+  data.arch = native_architecture().audit;
+  data.args[0] = reinterpret_cast<std::uint64_t>(&block.released);
+  data.args[1] = FUTEX_WAIT;
+  auto answer = simulate(filter.program, data);
+  return answer && *answer == SECCOMP_RET_ALLOW;
+}
+// As late as can be: the exec alone is left, or the filter from which on it could not wait.
+std::size_t place_to_hold(const Plan& plan, const Block& block) {
+  const auto& steps = plan.steps();
+  for (std::size_t i = 0; i < steps.size(); ++i)
+    if (const auto* filter = std::get_if<LoadFilter>(&steps[i].operation); filter != nullptr && !lets_wait(*filter, block)) return i;
+  return steps.size() - 1;
+}
+
+// Copies the words of a command into the memory that both sides see.
+class WordWriter {
+ public:
+  explicit WordWriter(Block& block) : at_(reinterpret_cast<char*>(&block + 1)), end_(at_ + kExecSpace) {}
+  const char* const* list(const std::vector<const char*>& words) {  // ends with nullptr
+    auto** pointers = reinterpret_cast<const char**>(take(words.size() * sizeof(char*)));
+    for (std::size_t i = 0; pointers != nullptr && i < words.size(); ++i) {
+      if (words[i] == nullptr) {
+        pointers[i] = nullptr;
+        continue;
+      }
+      std::size_t size = std::strlen(words[i]) + 1;
+      char* copy = take(size);
+      if (copy == nullptr) return nullptr;
+      std::memcpy(copy, words[i], size);
+      pointers[i] = copy;
+    }
+    return pointers;
+  }
+
+ private:
+  char* take(std::size_t size) {
+    size = (size + 7) & ~std::size_t{7};
+    if (size > static_cast<std::size_t>(end_ - at_)) return nullptr;
+    char* taken = at_;
+    at_ += size;
+    return taken;
+  }
+  char *at_, *end_;
+};
+}  // namespace
+
+HeldLaunch::HeldLaunch() = default;
+HeldLaunch::~HeldLaunch() {
+  if (state_ && state_->owner != process_generation()) (void)state_.release();  // a forked copy: not its to end
+  if (!state_) return;
+  if (state_->pid != 0 && !state_->released) {
+    end_child(state_->launched.pidfd.get());  // or did so, if it has failed
+    forget_process(state_->pid);
+  }
+  return_arena(state_->host.arena);
+}
+
+Result<std::unique_ptr<HeldLaunch>> HeldLaunch::begin(const Plan& plan) {
+  if (plan.clone_step() == plan.steps().size()) return make_error(EINVAL, "plan", "", "has no clone step to start a process with");
+  if (own_pidfd() < 0) return make_error(EMFILE, "pidfd_open", "of ccsand itself", "cannot be had");
+  std::unique_ptr<HeldLaunch> held(new HeldLaunch);
+  held->state_ = std::make_unique<State>(plan, CCSAND_TRY(take_arena()));
+  State& state = *held->state_;
+  Launch& host = state.host;
+  host.context->fds.assign(static_cast<std::size_t>(plan.slots()), -1);
+  auto begun = [&]() -> Result<void> {
+    CCSAND_TRY(run_host_steps(host, 0, host.clone_at, -1));
+    host.hold_at = place_to_hold(plan, *host.block);
+    prepare_order(host);
+    state.child_side.other_before = host.other_before;
+    state.child_side.hands_over = host.hands_over;
+    state.child_side.filtered_at = host.filtered_at;
+    state.child_side.hold_at = host.hold_at;
+    state.op = clone_of(plan);
+    StateRecord record;
+    auto child = CCSAND_TRY(clone_child(host, state.child_side, state.child_context, {state.op, false}, state.signal));
+    record.note(child.pid);
+    record.keep();
+    state.pid = host.context->child = child.pid;
+    state.launched.pidfd = std::move(child.pidfd);
+    host.context->child_pidfd = state.launched.pidfd.get();
+    // What waits for none of the child's steps.
+    std::size_t last = host.clone_at + 1;
+    while (last < plan.steps().size() && host.other_before[last] == 0 && plan.steps()[last].side == Side::host) ++last;
+    state.next = last;
+    return run_host_steps(host, host.clone_at + 1, last, state.launched.pidfd.get());
+  }();
+  undo_own_changes(*host.context);
+  if (!begun) return begun.error();
+  return held;
+}
+
+Result<void> HeldLaunch::ready() {
+  State& state = *state_;
+  int pidfd = state.launched.pidfd.get();
+  CCSAND_TRY(run_host_steps(state.host, state.next, state.host.hold_at, pidfd));
+  state.next = std::max(state.next, state.host.hold_at);
+  constexpr std::int64_t kLook = 20'000'000;  // a child that was killed wakes nobody
+  while (load(state.host.block->holding) == 0) {
+    if (load(state.host.block->failed) != 0) return child_error(state.host, pidfd);
+    if (!sys::futex_wait(&state.host.block->holding, 0, kLook) && has_ended(pidfd)) return child_error(state.host, pidfd);
+  }
+  return {};
+}
+
+Result<Launched> HeldLaunch::release(const std::vector<std::string>& argv) {
+  State& state = *state_;
+  Launch& host = state.host;
+  const Plan& plan = host.plan;
+  int pidfd = state.launched.pidfd.get();
+  Exec exec = *exec_of(plan);
+  if (!argv.empty()) {
+    bool init = exec.slot != kNoSlot;
+    exec.argv = argv;
+    if (init) exec.argv.insert(exec.argv.begin(), "ccsand-init");
+  }
+  ExecImage image = make_image(exec, host.context->identity);
+  WordWriter writer(*host.block);
+  ExecWords words{writer.list(image.argv), writer.list(image.envp), writer.list(image.paths)};
+  if (words.argv == nullptr || words.envp == nullptr || words.paths == nullptr)
+    return make_error(E2BIG, "pool", "the command", "has more than 512 KiB of words and environment");
+  host.block->words = words;
+  store(host.block->released, 1);
+  sys::futex_wake(&host.block->released);
+  auto done = run_host_steps(host, state.next, plan.steps().size(), pidfd);
+  if (done) await_exec(host, state.op, state.signal, pidfd, plan.listener() == kNoSlot ? -1 : host.context->fd(plan.listener()), state.launched.asked);
+  if (done && (load(host.block->failed) != 0 || !came_to_exec(host))) done = child_error(host, pidfd);
+  if (!done) return done.error();
+  state.released = true;
+  state.launched.pid = state.pid;
+  return std::move(state.launched);
+}
+
+pid_t HeldLaunch::pid() const { return state_->pid; }
+bool HeldLaunch::is_alive() const { return !has_ended(state_->launched.pidfd.get()); }
+Context& HeldLaunch::context() { return state_->launched.context; }
+
+}  // namespace ccsand

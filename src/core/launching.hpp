@@ -1,0 +1,84 @@
+// The two sides of a launch, for those who carry one out: executor.cpp at once, held_launch.cpp
+// with a pause before the command.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "core/executor.hpp"
+#include "core/state.hpp"
+#include "sys/namespace.hpp"
+
+namespace ccsand::launching {
+
+constexpr std::size_t kMostTraced = 1024;
+constexpr std::size_t kStackSize = 256 * 1024;
+constexpr std::size_t kExecSpace = 512 * 1024;  // for the words of a command that is told later
+
+// What both sides see. What it points at is string literals, or in the memory behind it.
+struct Block {
+  std::uint32_t host_done;   // the number of the last step that the host finished, counted from 1
+  std::uint32_t child_done;  // the same of the child
+  std::uint32_t running;     // cleared by the kernel when a child that shares memory execs or ends
+  std::uint32_t failed;      // 1 + the index of the child's failed step
+  std::uint32_t holding;     // the child waits for its command
+  std::uint32_t released;    // it has it
+  int terminal, listener;
+  ExecWords words;           // the command of a child that was held
+  Error error;
+  std::int64_t trace_ns[kMostTraced];
+};
+
+// A block and a stack: of one launch at a time. The block is followed by kExecSpace bytes.
+struct Arena {
+  Block* block = nullptr;
+  char* stack = nullptr;
+  std::uint64_t owner = 0;  // a forked copy makes its own: the block is shared
+};
+Result<Arena> take_arena();
+void return_arena(const Arena& arena);
+int own_pidfd();  // lives as long as the process
+
+std::int64_t now_ns();
+std::uint32_t load(const std::uint32_t& word);
+void store(std::uint32_t& word, std::uint32_t value);
+
+// One launch, as both sides know it.
+struct Launch {
+  const Plan& plan;
+  std::size_t clone_at;
+  bool trace;
+  Arena arena;
+  Block* block;
+  Context* context;                        // this side's
+  std::vector<std::uint32_t> other_before; // by step: what the other side must have finished
+  std::vector<bool> hands_over;            // by step: the other side's step comes next
+  std::size_t filtered_at;                 // the container's step from which on it may make no system call but exec
+  std::size_t hold_at;                     // the container's step before which it waits to be released
+  std::vector<int> kept = {};              // ascending: of one that waits, the descriptors that it needs
+};
+void prepare_order(Launch& launch);
+
+// The pipe that tells when a child with memory of its own has exec'd.
+struct ExecSignal {
+  Fd read, write;
+};
+
+Result<void> run_host_steps(Launch& launch, std::size_t from, std::size_t to, int pidfd);
+// The launch up to its clone; `child_side` and `child_context` have to stay until the child has exec'd.
+struct Cloning {
+  Clone op;
+  bool suspend;
+};
+Result<sys::Child> clone_child(Launch& host, Launch& child_side, Context& child_context, const Cloning& how, ExecSignal& signal);
+bool has_ended(int pidfd);
+void await_exec(Launch& launch, const Clone& op, ExecSignal& signal, int pidfd, int listener, std::vector<seccomp_notif>& asked);
+bool came_to_exec(const Launch& launch);
+Error child_error(const Launch& launch, int pidfd);
+void end_child(int pidfd);
+const Exec* exec_of(const Plan& plan);
+void undo_own_changes(Context& context);
+Clone clone_of(const Plan& plan);
+
+}  // namespace ccsand::launching
