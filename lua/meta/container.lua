@@ -51,8 +51,12 @@ function container.is(value) end
 ---@field hostname? string
 --- NIS domain name, at most 64 bytes. setdomainname(2)
 ---@field domainname? string
---- "none": a network namespace with loopback up and nothing else. "host": the host's own network. Default "none". `namespaces.net` goes before it. network_namespaces(7)
----@field network? "none"|"host"
+--- "none": a network namespace with loopback up and nothing else. "host": the host's own network. "nat": an address on a bridge that all such containers share, with the host's way out. The path of a namespace: joined. A network of ccsand.network, or a list of interfaces. Default "none". network_namespaces(7), docs/network.md
+---@field network? "none"|"host"|"nat"|string|ccsand.Network|("nat"|ccsand.Network|ccsand.InterfaceSpec)[]
+--- Ports of the host that reach the container, on "nat" or a bridge that is not isolated: "8080:80", "127.0.0.1:53:53/udp", "[2001:db8::1]:80:80"; "80" is "80:80". Without an address: every address of the host's, both families.
+---@field ports? string[]
+--- What the container may send. Not with the capabilities net_admin, net_raw or sys_admin, which would undo it.
+---@field egress? ccsand.EgressSpec
 --- Which namespaces are new, the host's, or joined. namespaces(7)
 ---@field namespaces? ccsand.Namespaces
 --- Whether there is a user namespace, or its id maps. Default true: root is host user and group 100000, and 65536 ids are mapped (CCSAND_SUBID_START in the environment moves the 100000). user_namespaces(7)
@@ -151,6 +155,53 @@ function container.is(value) end
 ---@field before_exec? fun(phase: ccsand.Phase)
 --- Called in ccsand when the result is there.
 ---@field exited? fun(result: ccsand.RunResult)
+
+--- One interface. Exactly one of `bridge`, `macvlan` and `device` says what it is.
+---@class ccsand.InterfaceSpec
+--- On a bridge: "nat" or a network.
+---@field bridge? "nat"|ccsand.Network
+--- A link of the host's below a macvlan of the container's own.
+---@field macvlan? string
+--- Of macvlan: default "bridge". ip-link(8)
+---@field mode? "private"|"vepa"|"bridge"|"passthru"
+--- A device of the host's that is moved in. The kernel gives it back at the end, if it is no virtual one.
+---@field device? string
+--- Name in the container. Default "eth0", "eth1", ...
+---@field name? string
+--- On a bridge: the very addresses, of its subnets, "10.1.0.5"; default: some that are free. Else with their prefix, "10.0.0.5/24".
+---@field address? string|string[]
+--- Default route, one of each family. Default: the bridge's own address; none where it is isolated.
+---@field gateway? string|string[]
+--- Whether it gives the default route. Default true; of several interfaces the first does.
+---@field default_route? boolean
+--- Further routes.
+---@field routes? ccsand.RouteSpec[]
+--- Hardware address. Default: made of the Internet address.
+---@field mac? string
+--- Largest packet in bytes, 68 to 65535.
+---@field mtu? integer
+
+---@class ccsand.RouteSpec
+--- Network such as "10.2.0.0/16", or "default". Required.
+---@field to string
+--- Router; without one the network is on the link itself.
+---@field via? string
+
+--- Rules for what the container sends: `deny` goes before `allow`, what is in neither is the default's. Each
+--- is "10.0.0.0/8:443", "[fd00::/8]:53/udp", "*:8000-8010/tcp", "192.0.2.1", "dns" or "icmp". Answers to who connected
+--- to the container, and its own loopback, are always let through.
+---@class ccsand.EgressSpec
+---@field allow? string[]
+---@field deny? string[]
+--- For everything else. Default "drop".
+---@field default? "drop"|"reject"|"accept"
+
+--- How often a rule of `egress` applied.
+---@class ccsand.RuleCount
+--- Such as "allow 10.0.0.0/8:443", "default drop".
+---@field rule string
+---@field packets integer
+---@field bytes integer
 
 --- A root directory and how it is used.
 ---@class ccsand.RootSpec
@@ -645,6 +696,21 @@ function Running:stats() end
 ---@return integer
 function Running:pid() end
 
+--- Its network interfaces, but for loopback.
+---@return ccsand.Interface[]
+function Running:interfaces() end
+
+--- An interface of a running container.
+---@class ccsand.Interface
+--- In the container.
+---@field name string
+--- Of a bridge: the host's end, where the bridge is.
+---@field link? string
+--- Without their prefixes.
+---@field addresses string[]
+--- Of a bridge: the network.
+---@field network? ccsand.Network
+
 --- Runs a further command in it, to its end: in its namespaces and its cgroup, with its
 --- credentials and attributes.
 ---@param command string[]
@@ -752,5 +818,7 @@ function Running:exec(command, options) end
 ---@field system number
 --- Most memory in bytes that one of them had at a time. getrusage(2)
 ---@field max_rss integer
+--- With `egress`: its rules, in their order, and how often each applied.
+---@field egress? ccsand.RuleCount[]
 
 return container

@@ -68,7 +68,8 @@ Result<void> read_routes(Table& table, InterfaceSpec& interface) {
   return {};
 }
 
-Result<void> read_interface_kind(Table& table, InterfaceSpec& interface) {
+// How many keys say what it is.
+Result<int> read_interface_kind(Table& table, InterfaceSpec& interface) {
   lua_State* L = table.state();
   int at = table.push("bridge");
   int kinds = lua_isnil(L, at) ? 0 : 1;
@@ -84,14 +85,13 @@ Result<void> read_interface_kind(Table& table, InterfaceSpec& interface) {
   std::uint64_t mode = interface.macvlan_mode;
   if (CCSAND_TRY(table.word("mode", kMacvlanModes, mode)) && interface.kind != InterfaceSpec::macvlan) return table.wrong("mode", "is for macvlan");
   interface.macvlan_mode = static_cast<std::uint32_t>(mode);
-  if (kinds != 1) return table.wrong("bridge", "or 'macvlan' or 'device': exactly one says what the interface is");
-  return {};
+  return kinds;
 }
 
 Result<InterfaceSpec> read_interface(lua_State* L, int at, const std::string& name) {
   InterfaceSpec interface;
   Table table(L, at, name);
-  CCSAND_TRY(read_interface_kind(table, interface));
+  int kinds = CCSAND_TRY(read_interface_kind(table, interface));
   CCSAND_TRY(table.text("name", interface.name));
   std::vector<std::string> addresses = CCSAND_TRY(read_words(table, "address"));
   for (const std::string& word : addresses) interface.addresses.push_back(CCSAND_TRY(prefix_of(word, table.name_of("address"))));
@@ -102,6 +102,7 @@ Result<InterfaceSpec> read_interface(lua_State* L, int at, const std::string& na
   if (CCSAND_TRY(table.integer("mtu", mtu, 68, 65535))) interface.mtu = static_cast<std::uint32_t>(mtu);
   CCSAND_TRY(read_routes(table, interface));
   CCSAND_TRY(table.finish());
+  if (kinds != 1) return table.wrong("bridge", "or 'macvlan' or 'device': exactly one says what the interface is");
   return interface;
 }
 

@@ -118,13 +118,21 @@ void forget_process(pid_t pid) {
   }
 }
 
-Result<std::uint64_t> start_time_of(pid_t pid) {
+namespace {
+// proc_pid_stat(5)
+Result<FixedText<1024>> stat_of(pid_t pid) {
   FixedText<64> path("/proc/");
   path.append_number(pid).append("/stat");
   Fd file = CCSAND_TRY(sys::open(path.c_str(), O_RDONLY));
-  char text[1024];
+  char text[1000];
   std::size_t size = CCSAND_TRY(sys::read(file.get(), &text[0], sizeof text, path.view()));
-  return parse_start_time({&text[0], size});
+  return FixedText<1024>(std::string_view(&text[0], size));
+}
+}  // namespace
+
+Result<std::uint64_t> start_time_of(pid_t pid) {
+  auto text = CCSAND_TRY(stat_of(pid));
+  return parse_start_time(text.view());
 }
 const ProcessKey& own_key() {
   static ProcessKey key;
@@ -135,10 +143,16 @@ const ProcessKey& own_key() {
   return key;
 }
 bool is_alive(const ProcessKey& key) {
-  auto start = start_time_of(key.pid);
-  if (start) return *start == key.start;
+  auto text = stat_of(key.pid);
+  if (text) {
+    auto start = parse_start_time(text->view());
+    // Dead, too, is who is only not yet waited for: ") Z ".
+    std::size_t name_end = text->view().rfind(')');
+    bool ended = name_end != std::string_view::npos && text->view().substr(name_end).starts_with(") Z");
+    return start && *start == key.start && !ended;
+  }
   // Out of descriptors or memory is no death: what looks dead is ended by the sweep.
-  return start.error().code != ENOENT && start.error().code != ESRCH;
+  return text.error().code != ENOENT && text.error().code != ESRCH;
 }
 
 Result<void> sweep() {

@@ -63,7 +63,7 @@ local function compare(name, module)
   end
 end
 
-for _, name in ipairs { "container", "image", "sys", "cgroup", "seccomp", "policy", "learn", "json", "loop", "test" } do
+for _, name in ipairs { "container", "image", "sys", "cgroup", "seccomp", "policy", "learn", "json", "loop", "test", "network", "netlink" } do
   local there, module = pcall(require, "ccsand." .. name)
   if there then
     compare(name, module)
@@ -138,6 +138,19 @@ local function find_upvalue(wanted)
   end
 end
 
+-- Methods of the values that ccsand.netlink makes.
+do
+  local netlink, meta = require "ccsand.netlink", read(meta_path "netlink") or ""
+  local good, socket = pcall(netlink.open)
+  local values = { Netlink = good and socket or nil, Network = netlink.bridge "nat" }
+  for class, value in pairs(values) do
+    local real, named = debug.getmetatable(value).__index, {}
+    for method in meta:gmatch("\nfunction " .. class .. ":([%w_]+)") do named[method] = true end
+    for method in pairs(real) do check(named[method] or method:match "^__", class, ":", method, " is not annotated") end
+    for method in pairs(named) do check(type(real[method]) == "function", class, ":", method, " is annotated, but there is none") end
+  end
+end
+
 for _, class in ipairs { "Container", "Running" } do
   local methods, real = methods_of(class), find_upvalue(class)
   check(next(methods), "lua/meta/container.lua annotates no methods of ", class)
@@ -167,7 +180,7 @@ end
 -- What the readers in C++ take, by the literals in their sources.
 local function keys_in_sources()
   local keys = {}
-  for _, file in ipairs { "container_reader", "limits_reader", "landlock_reader" } do
+  for _, file in ipairs { "container_reader", "limits_reader", "landlock_reader", "network_reader" } do
     local code = read(source .. "/src/bindings/" .. file .. ".cpp")
     if not code then return nil end
     for _, reader in ipairs { "push", "text", "texts", "boolean", "number", "integer", "integers", "size", "duration_ns", "word", "bits",
@@ -188,6 +201,9 @@ local all = {}
 for _, fields in pairs(classes) do
   for key in pairs(fields) do all[key] = true end
 end
+-- A network is described by a table of its own.
+for key in (read(meta_path "network") or ""):gmatch("%-%-%-@field ([%w_]+)") do all[key] = true end
+all.network_rules, all.counters = true, true  -- what ccsand.container makes of `egress`
 for key in pairs(keys_in_sources() or {}) do
   check(all[key], "a container's table takes the key '", key, "', which lua/meta/container.lua does not have")
 end
@@ -208,6 +224,9 @@ local reached = {
   ["ccsand.Landlock"] = function(t) t.bind = t.bind or {} return { landlock = t } end,
   ["ccsand.Limits"] = function(t) return { limits = t } end,
   ["ccsand.IoLimit"] = function(t) t.device = t.device or "8:0" t.rbps = t.rbps or 1 return { limits = { io = { t } } } end,
+  ["ccsand.InterfaceSpec"] = function(t) t.bridge = t.bridge or "nat" return { network = { t } } end,
+  ["ccsand.RouteSpec"] = function(t) t.to = t.to or "default" return { network = { { bridge = "nat", routes = { t } } } } end,
+  ["ccsand.EgressSpec"] = function(t) return { egress = t } end,
   ["ccsand.Rlimits"] = function(t) return { rlimits = t } end,
 }
 

@@ -12,10 +12,12 @@ local function refused(spec, ...)
   local texts = { ... }
   n.unchanged(function()
     fails(function()
-      local result = t.sh("echo ran", spec)
-      error("it ran: " .. result.stdout, 0)
+      local box = require("ccsand").container(t.spec(spec))
+      error("it ran: " .. box:capture({ "echo", "ran" }).stdout, 0)
     end, here, unpack(texts))
+    spec = nil
     network.close()
+    collectgarbage() collectgarbage()
   end)
 end
 local function bridge(spec) return network.bridge(spec) end
@@ -26,13 +28,13 @@ test("words and keys that are not one", function()
   refused({ network = 7 }, "container.network", "a word, a network or a list")
   refused({ network = {} }, "container.network", "empty list", "none")
   refused({ network = { "none" } }, "container.network[1]", "\"nat\"")
-  refused({ network = { { brigde = "nat" } } }, "container.network[1]", "brigde", "bridge")
-  refused({ network = { { bridge = "nat", adress = "10.0.0.1" } } }, "'adress'", "did you mean 'address'?")
+  refused({ network = { { brigde = "nat" } } }, "container.network[1].brigde", "did you mean 'bridge'?")
+  refused({ network = { { bridge = "nat", adress = "10.0.0.1" } } }, "container.network[1].adress", "did you mean 'address'?")
   refused({ network = { { bridge = "nat", macvlan = "eth0" } } }, "container.network[1]", "exactly one")
   refused({ network = { { name = "eth5" } } }, "container.network[1]", "exactly one")
   refused({ network = { { device = "x", mode = "bridge" } } }, "mode", "macvlan")
   refused({ network = { { macvlan = "x", mode = "brige" } } }, "mode", "did you mean")
-  fails(function() bridge { name = "x0", subnets = "10.0.0.0/24" } end, here, "'subnets'", "did you mean 'subnet'?")
+  fails(function() bridge { name = "x0", subnets = "10.0.0.0/24" } end, here, "bridge.subnets", "did you mean 'subnet'?")
   fails(function() bridge() end, here, "bridge")
 end)
 
@@ -64,10 +66,11 @@ test("subnets that overlap with what the host has, or with each other", function
   local held = n.start { network = bridge { name = "held0", subnet = "10.97.0.0/24" } }
   refused({ network = bridge { name = "over5", subnet = "10.97.0.0/25" } }, "10.97.0.0/25", "10.97.0.1/24 of 'held0'")
   n.stop(held)
+  network.close()
   refused({ network = { isolated "10.97.0.0/24", isolated "10.97.0.0/16" } }, "10.97.0.0/16", "two interfaces", "overlapping")
   refused({ network = { "nat", isolated "10.203.5.0/24" } }, "10.203.5.0/24", "overlapping")
-  local same = isolated "10.97.0.0/24"
-  refused({ network = { same, same } }, "overlapping")
+  local function twice(net) return { net, net } end
+  refused({ network = twice(isolated "10.97.0.0/24") }, "overlapping")
 end)
 
 test("names of links", function()
@@ -80,22 +83,23 @@ test("names of links", function()
   end
   refused({ network = { { bridge = "nat", name = "same" }, { bridge = isolated "10.97.0.0/24", name = "same" } } }, "container.network[2].name", "'same'")
   n.net:link_add { name = "mine0", kind = "bridge" }
-  refused({ network = bridge { name = "mine0", subnet = "10.97.0.0/24" } }, "'mine0'", "not ccsand's", "EEXIST")
+  refused({ network = bridge { name = "mine0", subnet = "10.97.0.0/24" } }, "mine0", "not ccsand's")
   n.net:link_remove "mine0"
 end)
 
 test("one name, two descriptions", function()
   bridge { name = "twice0", subnet = "10.97.0.0/24" }
   local held = n.start { network = bridge { name = "twice0", subnet = "10.97.0.0/24" } }
-  fails(function() bridge { name = "twice0", subnet = "10.98.0.0/24" } end, here, "'twice0'", "another way")
-  fails(function() bridge { name = "twice0", subnet = "10.97.0.0/24", masquerade = false } end, here, "'twice0'")
+  fails(function() bridge { name = "twice0", subnet = "10.98.0.0/24" } end, here, "twice0", "another way")
+  fails(function() bridge { name = "twice0", subnet = "10.97.0.0/24", masquerade = false } end, here, "twice0")
   local function another(keys)
     return (t.run_recipe(('return require("ccsand").container { image = %q, network = require("ccsand.network").bridge { name = "twice0", %s }, command = { "true" } }'):format(t.image, keys)))
   end
-  t.match(another 'subnet = "10.98.0.0/24"', "'twice0'.*in use with another subnet, 10.97.0.0/24")
-  t.match(another 'masquerade = false', "'twice0'.*another 'masquerade'")
+  t.match(another 'subnet = "10.98.0.0/24"', "twice0.*in use with another subnet, 10.97.0.0/24")
+  t.match(another 'masquerade = false', "twice0.*another 'masquerade'")
   equal(another 'subnet = "10.97.0.0/24"', "")
   n.stop(held)
+  network.close()
 end)
 
 test("links that are not there", function()
@@ -134,12 +138,13 @@ test("addresses", function()
   local held = n.start { network = { { bridge = net, address = "10.97.0.7" } } }
   refused({ network = { { bridge = net, address = "10.97.0.7" } } }, "10.97.0.7", "another container", "EADDRINUSE")
   n.stop(held)
+  network.close()
   refused({ network = { { bridge = "nat", mac = "01:00:00:00:00:01" } } }, "mac", "group's address")
   refused({ network = { { bridge = "nat", mac = "2:0" } } }, "mac", "02:00:00:00:00:05")
   refused({ network = { { bridge = "nat", mtu = 7 } } }, "mtu")
   refused({ network = { { bridge = "nat", routes = { { via = "10.203.0.1" } } } } }, "routes[1].to", "missing")
   refused({ network = { { bridge = "nat", routes = { { to = "10.0.0.0/8", via = "fd00::1" } } } } }, "routes[1].via", "another family")
-  refused({ network = { { bridge = "nat", routes = { { to = "10.0.0.0/8", vai = "10.203.0.1" } } } } }, "'vai'", "did you mean 'via'?")
+  refused({ network = { { bridge = "nat", routes = { { to = "10.0.0.0/8", vai = "10.203.0.1" } } } } }, "routes[1].vai", "did you mean 'via'?")
   refused({ network = { { bridge = "nat", routes = { { to = "10.0.0.0/8", via = "192.0.2.9" } } } } }, "route", "10.0.0.0/8", "ENETUNREACH")
 end)
 

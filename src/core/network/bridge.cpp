@@ -249,7 +249,7 @@ Result<void> Bridge::open_shared() {
   std::string name = record_name(number, spec_.name);
   registry_ = CCSAND_TRY(Registry::open(lock, name, true));
   if (!registry_.is_new()) {
-    (void)registry_.forget_dead();  // of names and ports the sweep takes care
+    forget_dead();
     auto found = sys::interface_index(socket_.get(), spec_.name);
     if (!found || *found != registry_->bridge || !registry_.is_held()) {  // somebody took it away, or a crash left half of it
       take_down(lock, number, spec_.name, registry_->bridge);
@@ -278,6 +278,17 @@ Result<void> Bridge::open_shared() {
   return {};
 }
 
+// What the dead had, on the host, too: nobody else knows of it any more.
+void Bridge::forget_dead() {
+  auto forgotten = registry_.forget_dead();
+  if (spec_.isolated) return;
+  if (!forgotten.ports.empty()) (void)run_nft(port_removal(spec_.name, forgotten.ports));
+  if (forgotten.names.empty()) return;
+  auto hosts = HostsFile::open(key_);
+  if (!hosts) return;  // a stale name is no harm
+  for (std::uint32_t place : forgotten.names) hosts->clear(place);
+}
+
 void Bridge::close() {
   bool own = owner_ == process_generation();
   if (own && spec_.isolated && hosts_) {
@@ -287,7 +298,7 @@ void Bridge::close() {
     auto number = namespace_number();
     registry_.let_go();
     if (lock && number && key_ == *number + "-" + spec_.name) {
-      (void)registry_.forget_dead();
+      forget_dead();
       if (!registry_.is_held()) {
         take_down(*lock, *number, spec_.name, index_, registry_->cuts != 0);
         if (recorded_bridges(*lock, *number).empty()) restore_forwarding(*lock);
@@ -308,7 +319,7 @@ Result<Lease> Bridge::lease(const std::vector<IpAddress>& wanted) {
   if (wanted.empty()) {
     auto index = registry_.lease(spec_.isolated ? std::string(subnets_.front().text().view()) : spec_.name);
     if (!index) {
-      (void)registry_.forget_dead();  // what a crash left since the last sweep
+      forget_dead();  // what a crash left since the last sweep
       index = registry_.lease(spec_.isolated ? std::string(subnets_.front().text().view()) : spec_.name);
     }
     lease.index = CCSAND_TRY(std::move(index));

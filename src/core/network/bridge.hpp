@@ -76,6 +76,7 @@ class Bridge {
   Result<void> open_shared();
   Result<void> set_up(const NetworkLock& lock);
   Result<void> choose_subnets();
+  void forget_dead();
   Result<std::uint32_t> add_bridge(const std::string& name, bool with_addresses);
 
   BridgeSpec spec_;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <functional>
 
 #include "core/state.hpp"
@@ -75,7 +76,11 @@ Result<std::string> resolver_file(const std::string& network, const std::string&
   Fd file = CCSAND_TRY(sys::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0644));
   CCSAND_TRY(sys::fchmodat(AT_FDCWD, draft.c_str(), 0644));
   CCSAND_TRY(sys::write_all(file.get(), text, draft));
-  CCSAND_TRY(sys::renameat2(AT_FDCWD, draft.c_str(), AT_FDCWD, path.c_str(), 0));
+  // Never in the place of another's: what a container's mount is about to be made of must keep its name.
+  auto renamed = sys::renameat2(AT_FDCWD, draft.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE);
+  if (renamed) return path;
+  (void)sys::unlinkat(AT_FDCWD, draft.c_str(), 0);
+  if (renamed.error().code != EEXIST) return renamed.error();
   return path;
 }
 
