@@ -124,7 +124,7 @@ HostFeature probe_networks() {
     return feature;
   }
   auto ended = sys::waitid(P_PIDFD, child->pidfd.get(), WEXITED);
-  int lacks = ended ? ended->si_status : kNoLinks;
+  int lacks = ended ? ended->status : kNoLinks;
   feature.state = (lacks & (kNoLinks | kNoRules)) == 0 ? HostFeature::present : HostFeature::absent;
   feature.found = lacks == 0 ? "works" : "without";
   if ((lacks & kNoLinks) != 0) feature.found += " veth and bridge";
