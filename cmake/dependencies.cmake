@@ -3,6 +3,9 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(LUAJIT REQUIRED luajit)
 pkg_check_modules(SECCOMP REQUIRED libseccomp)
 pkg_check_modules(JANSSON REQUIRED jansson)
+# Their headers alone: they are loaded when a recipe first needs a network.
+pkg_check_modules(MNL REQUIRED libmnl)
+pkg_check_modules(NFTABLES REQUIRED libnftables)
 
 # LuaJIT, libseccomp and jansson are linked statically: the start of a container should
 # not pay for the dynamic linker's work on them.

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/netlink.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -10,6 +11,8 @@
 #include <csignal>
 
 #include "core/cgroup_layout.hpp"
+#include "core/network/batch.hpp"
+#include "core/network/firewall.hpp"
 #include "core/operations/landlock.hpp"
 #include "core/state.hpp"
 #include "sys/call.hpp"
@@ -18,6 +21,7 @@
 #include "sys/kernel_abi.hpp"
 #include "sys/mount.hpp"
 #include "sys/namespace.hpp"
+#include "sys/netlink.hpp"
 #include "sys/process.hpp"
 
 namespace ccsand {
@@ -75,6 +79,60 @@ HostFeature probe_id_mapping() {
   int code = done ? 0 : done.error().code;
   feature.found = code == ENOSYS || code == EINVAL ? error_name(code) : "works";
   if (code != ENOSYS && code != EINVAL) feature.state = HostFeature::present, feature.remedy.clear();
+  return feature;
+}
+
+enum Lack { kNoLinks = 1, kNoRules = 2, kNoCuts = 4, kNoRates = 8, kNoDelays = 16 };
+
+// In a network namespace of its own: what it lacks.
+int try_networks(const Mnl& mnl) {
+  auto socket = sys::netlink_socket(NETLINK_ROUTE);
+  if (!socket) return kNoLinks;
+  auto change = [&mnl, &socket](const NetworkChange& one) { return bool(send_changes(mnl, socket->get(), {&one, 1})); };
+  AddLink veth, bridge;
+  veth.name = "probe0", veth.kind = "veth", veth.peer = "probe1";
+  bridge.name = "probe2", bridge.kind = "bridge";
+  int lacks = change(veth) && change(bridge) ? 0 : kNoLinks;
+  const BridgeRules rules{"probe2", {}, true, false};
+  if (!run_nft(table_of(rules))) lacks |= kNoRules;
+  if (!run_nft(cuts_table("probe2"))) lacks |= kNoCuts;
+  auto index = sys::interface_index(socket->get(), "probe0");
+  SetQueue slow, late;
+  if (index) slow.link = late.link = *index;
+  slow.rate = 1'000'000;
+  late.delay_ns = 1'000'000;
+  if (!change(slow)) lacks |= kNoRates;
+  if (!change(late)) lacks |= kNoDelays;
+  return lacks;
+}
+// Whether a network can be made: tried in a child's new network namespace, which ends with it.
+HostFeature probe_networks() {
+  HostFeature feature{HostFeature::absent, "networks", {}, {}, false};
+  auto mnl = load_mnl();
+  auto nft = mnl ? run_nft("") : Result<std::string>(mnl.error());
+  if (!mnl || !nft) {
+    feature.found = nft.error().message();
+    feature.remedy = "install Debian's packages libmnl0 and libnftables1: needed for \"nat\" and bridges";
+    return feature;
+  }
+  sys::CloneRequest request;
+  request.flags = CLONE_NEWNET;
+  auto child = sys::clone_copy(request);
+  if (child && child->pid == 0) sys::exit_group(try_networks(**mnl));
+  if (!child) {
+    feature.found = error_name(child.error().code);
+    return feature;
+  }
+  auto ended = sys::waitid(P_PIDFD, child->pidfd.get(), WEXITED);
+  int lacks = ended ? ended->status : kNoLinks;
+  feature.state = (lacks & (kNoLinks | kNoRules)) == 0 ? HostFeature::present : HostFeature::absent;
+  feature.found = lacks == 0 ? "works" : "without";
+  if ((lacks & kNoLinks) != 0) feature.found += " veth and bridge";
+  if ((lacks & kNoRules) != 0) feature.found += " nf_tables with nat";
+  if ((lacks & kNoCuts) != 0) feature.found += " cuts (NF_TABLES_BRIDGE)";
+  if ((lacks & kNoRates) != 0) feature.found += " rates (NET_SCH_TBF)";
+  if ((lacks & kNoDelays) != 0) feature.found += " delays (NET_SCH_NETEM)";
+  if (feature.state == HostFeature::absent) feature.remedy = "a kernel with CONFIG_VETH, BRIDGE, NF_TABLES_INET, NFT_NAT, NFT_MASQ, NFT_FIB_INET; or load the modules";
   return feature;
 }
 
@@ -147,6 +205,7 @@ std::vector<HostFeature> check_host() {
   features.push_back(probe_call("close_range", SYS_close_range, "Linux 5.9 or newer"));
   features.push_back(probe_landlock());
   features.push_back(probe_call("seccomp", SYS_seccomp, "a kernel with CONFIG_SECCOMP_FILTER"));
+  features.push_back(probe_networks());
   features.push_back(probe_cgroups());
   features.push_back(probe_state_directory());
   return features;

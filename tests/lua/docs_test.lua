@@ -6,6 +6,12 @@
 -- is the one of CCSAND_STORE.
 local ccsand = require "ccsand"
 
+-- What examples do to the host's network they do to one of this process's own.
+if require("ccsand.sys").getuid() == 0 then
+  require("ccsand.sys").unshare { "net" }
+  require("ccsand.sys").loopback_up()
+end
+
 local source = os.getenv("CCSAND_SOURCE_DIR") or (arg[0]:match("^(.*)/[^/]*$") or ".") .. "/../.."
 
 local function read(path)
@@ -86,7 +92,7 @@ end
 
 local image = provide()
 local found = examples("README.md", {})
-for _, name in ipairs { "architecture", "containers", "images", "errors", "performance", "policies", "testing", "test-runner" } do
+for _, name in ipairs { "architecture", "containers", "images", "errors", "performance", "policies", "network", "testing", "test-runner" } do
   examples("docs/" .. name .. ".md", found)
 end
 local failures = 0

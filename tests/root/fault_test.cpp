@@ -5,6 +5,8 @@
 #include <set>
 
 #include "container_fixture.hpp"
+#include "core/network/library.hpp"
+#include "core/network/visit.hpp"
 
 using namespace ccsand::test;
 
@@ -20,7 +22,20 @@ constexpr Kind kKinds[] = {
      R"(user_namespace = false, before_exec = function() end, time_offsets = { boottime = 5 }, nice = 3)"},
     {"calls that Lua decides", R"(notify = { sethostname = function() return true end }, user_namespace = false)"},
     {"mounts and a user", R"(user = 12, cwd = "/tmp", mounts = { { source = "/etc", target = "/mnt/a" }, { type = "tmpfs", target = "/mnt/b" } })"},
+    {"a network", R"(network = "nat", hostname = "h", ports = { "7777:80" }, egress = { allow = { "*:80" } })"},
 };
+
+// Links, rules and switches that a network put into this process's network namespace.
+std::string network_left() {
+  std::string left, devices = text_of_file("/proc/self/net/dev");
+  for (std::size_t at = devices.find(':'); at != std::string::npos; at = devices.find(':', at + 1)) {
+    std::size_t begin = devices.find_last_of(" \n", at) + 1;
+    if (std::string name = devices.substr(begin, at - begin); name.starts_with("cs") || name.starts_with("ccsand")) left += "link " + name + "\n";
+  }
+  auto rules = ccsand::run_nft("list ruleset");
+  if (rules && rules->find("ccsand") != std::string::npos) left += *rules;
+  return left;
+}
 
 std::string recipe_of(const Place& place, const char* spec) {
   std::string text = "local spec = { root = { path = \"ROOT\" }, command = { \"/bin/sh\", \"-c\", \"echo whole; sleep MARK & true\" } }\n"
@@ -41,8 +56,8 @@ std::string judge(const Output& output) {
 }
 
 // Fails call after call until `kQuiet` in a row did no harm: then there are none left.
-void fail_each(const Kind& kind, int code) {
-  constexpr int kQuiet = 60;
+void fail_each(const Kind& kind, int code, std::string (*more_left)() = nullptr) {
+  const int kQuiet = more_left != nullptr ? 250 : 60;  // the end of a network is many calls, none of which may fail the run
   Place place;
   std::string recipe = recipe_of(place, kind.spec);
   CAPTURE(kind.name, code);
@@ -57,7 +72,13 @@ void fail_each(const Kind& kind, int code) {
     Output output = run_ccsand_with_faults({recipe}, options);
     CHECK(judge(output) == "");
     std::string left = place.leftovers() + dead_groups();
+    if (more_left != nullptr) left += more_left();
     if (!left.empty()) left = place.leftovers_after_next_start();
+    if (more_left != nullptr) {
+      // The kernel takes down a network namespace a while after its last process.
+      for (int tries = 0; tries < 100 && !more_left().empty(); ++tries) ::usleep(20'000);
+      left += more_left();
+    }
     CHECK(left == "");
     quiet = output.status == 0 ? quiet + 1 : 0;
     failed += output.status == 0 ? 0 : 1;
@@ -113,4 +134,12 @@ TEST_CASE("a failure of any system call: calls that Lua decides", "[fault]") {
 TEST_CASE("a failure of any system call: mounts and a user, no memory", "[fault]") {
   REQUIRE_CONTAINERS();
   fail_each(kKinds[4], ENOMEM);
+}
+TEST_CASE("a failure of any system call: a network", "[fault]") {
+  REQUIRE_CONTAINERS();
+  (void)image_root();
+  auto own = ccsand::NamespaceVisit::enter(-1);  // nothing is done to the machine's
+  REQUIRE(own);
+  REQUIRE_KERNEL(ccsand::run_nft("table inet probe {}\ndelete table inet probe"), "no nf_tables here");
+  fail_each(kKinds[5], EIO, network_left);
 }

@@ -63,6 +63,7 @@ std::string record_name(const std::string& number, const std::string& bridge) { 
 void take_down(const NetworkLock& lock, const std::string& number, const std::string& name, std::uint32_t index, bool cuts = true) {
   auto mnl = load_mnl();
   auto socket = sys::netlink_socket(NETLINK_ROUTE);
+  bool gone = false;
   if (mnl && socket) {
     // A crash may have come before the number was noted: ccsand's bridges have addresses of its own kind.
     auto links = dump_links(**mnl, socket->get());
@@ -77,9 +78,12 @@ void take_down(const NetworkLock& lock, const std::string& number, const std::st
         if (link.master == index && link.name.starts_with("cs")) removals.emplace_back(RemoveLink{link.index});
     if (found && index != 0 && *found == index) removals.emplace_back(RemoveLink{index});
     for (const NetworkChange& removal : removals) (void)send_changes(**mnl, socket->get(), {&removal, 1});
+    auto after = dump_links(**mnl, socket->get());
+    gone = links && after && std::none_of(after->begin(), after->end(), [index](const LinkInfo& link) { return index != 0 && link.index == index; });
   }
-  (void)run_nft(table_removal(name));
+  gone = bool(run_nft(table_removal(name))) && gone;
   if (cuts) (void)run_nft(cuts_removal(name));  // a kernel without such tables has none
+  if (!gone) return;  // the record stays for the next sweep
   (void)sys::unlinkat(lock.directory(), record_name(number, name).c_str(), 0);
   remove_name_files(lock.directory(), number + "-" + name);
 }
