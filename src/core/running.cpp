@@ -123,7 +123,7 @@ Running::~Running() {
   leave_loop();
 }
 void Running::close() {
-  held_.reset();
+  let_go();
   if (!launched_.pidfd.open() || ended_) return;
   (void)sys::pidfd_send_signal(launched_.pidfd.get(), SIGKILL);  // it may have ended just now
   collect();

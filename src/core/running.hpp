@@ -116,6 +116,7 @@ class Running {
   void describe(ContainerSpec& spec);
   Result<void> adopt(Launched launched);
   void lay_aside_mounts();
+  void let_go();
   static Result<void> pump(std::int64_t deadline_ns, Running* target, std::vector<pollfd>* extra = nullptr);
   void tell();
   void read_output(Output& output);
