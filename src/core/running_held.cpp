@@ -27,7 +27,7 @@ Result<std::unique_ptr<Running>> Running::prepare(const ContainerSpec& spec, con
   ContainerSpec wired = spec;
   // The container's process makes them itself, beside this one. A function at `created` and what is
   // put into a network from outside want them before.
-  wired.late_namespaces = wired.hooks.empty();
+  wired.late_namespaces = wired.hooks.empty() && wired.network.interfaces.empty() && wired.network.rules.empty();
   CCSAND_TRY(running->open_streams(wired));
   running->describe(wired);
   running->plan_ = compile(wired);
