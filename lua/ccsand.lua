@@ -1,7 +1,7 @@
 -- ccsand: what a recipe requires. Parts load when they are first used.
 local ccsand = { version = "0.1.0" }
 
-local parts = { container = true, image = true, sys = true, cgroup = true, seccomp = true, policy = true, learn = true, loop = true }
+local parts = { container = true, image = true, sys = true, cgroup = true, seccomp = true, policy = true, learn = true, loop = true, test = true }
 
 -- Calls f and returns its results, or nil and the error value that it raised.
 function ccsand.try(f, ...)

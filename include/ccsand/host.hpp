@@ -1,7 +1,9 @@
 // The Lua host: a LuaJIT state with ccsand's modules, for programs that embed it.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,6 +35,19 @@ struct RecipeOptions {
   bool trace = false;         // each step of a container that is run is printed with its time
 };
 
+// What `ccsand test` was asked for.
+struct TestOptions {
+  std::vector<std::string> paths;    // files and folders; none is the current folder
+  std::vector<std::string> filters;  // Lua patterns of names, or "@tag"
+  std::vector<std::string> reports;  // "FORMAT" or "FORMAT=FILE"
+  std::string timeout;               // of each test, such as "10s"; "" for the default
+  std::uint32_t jobs = 0;            // 0 for as many as there are CPUs
+  std::uint32_t repeat = 1;
+  bool shuffle = false;
+  std::optional<std::uint32_t> seed;
+  bool update = false, keep = false, list = false, help = false;
+};
+
 // The names of the recipes that ship: "recipes/alpine.lua", ...
 std::vector<std::string> shipped_recipes();
 
@@ -50,6 +65,10 @@ class Host {
   // carry the recipe's line in their message. A file that others than root and the
   // caller may write to is refused.
   Result<int> run_recipe(const std::string& name, const std::vector<std::string>& arguments, const RecipeOptions& options);
+
+  // Runs test files. Answers 0 where all tests passed, 1 where not, 2 where the options make no
+  // sense, 128 + signal where one ended it.
+  Result<int> run_tests(const TestOptions& options);
 
   // The state itself, to add modules of one's own.
   [[nodiscard]] lua_State* state() const { return state_; }

@@ -8,6 +8,7 @@ local loop = {}
 local Task = {}
 local current_loop                                      -- the one that runs
 local by_thread = setmetatable({}, { __mode = "k" })    -- coroutine -> task
+local hogging = 0.05                                    -- seconds
 local grace = 5                                         -- seconds between the errors of a time that is over
 local unpack, resume, running, yield = unpack, coroutine.resume, coroutine.running, coroutine.yield
 
@@ -168,11 +169,12 @@ local function body(task, f, ...)
 end
 
 function Loop:spawn(f, ...)
-  local task = setmetatable({ loop = self, state = "ready", pending = {}, limits = {}, deferred = {}, waiters = {}, cancelled = {},
+  local task = setmetatable({ loop = self, state = "ready", family = self.current and self.current.family, pending = {}, limits = {}, deferred = {}, waiters = {}, cancelled = {},
                               thread = coroutine.create(body) }, Task)
   task.values = pack(task, f, ...)
   by_thread[task.thread] = task
   self.tasks[task] = true
+  if task.family then task.family.tasks[task] = true end
   self.count = self.count + 1
   self.ready[#self.ready + 1] = task
   return task
@@ -180,12 +182,17 @@ end
 
 function Loop:finish(task, results)
   self.tasks[task] = nil
+  local family = task.family
+  if family then family.tasks[task] = nil end
   if not task.attends then self.count = self.count - 1 end
   by_thread[task.thread] = nil
   task.thread, task.leave = nil, nil
   task.results = results
   task.state = results[1] and "done" or (results[2] ~= nil and task.cancelled[results[2]]) and "cancelled" or "failed"
-  if task.state == "failed" and #task.waiters == 0 and task ~= self.first and not task.attends then self.unseen = self.unseen or task end
+  if task.state == "failed" and #task.waiters == 0 and task ~= self.first and not task.attends then
+    local keeper = family or self
+    keeper.unseen = keeper.unseen or task
+  end
   for _, waiter in ipairs(task.waiters) do wake(waiter) end
   task.waiters = {}
   for _, limit in ipairs(task.limits) do -- of one that could not tidy up itself
@@ -204,6 +211,18 @@ function Loop:finish(task, results)
   end
 end
 
+-- The time in which one task computed, and nobody else could do anything, is not that of the others.
+function Loop:make_up(task, from, took)
+  for other in pairs(self.tasks) do
+    for _, limit in ipairs(other ~= task and other.limits or {}) do
+      if limit.at > from and next(limit.problems) == nil then
+        limit.at = limit.at + took
+        arm(other, limit, limit.at)
+      end
+    end
+  end
+end
+
 function Loop:resume(task)
   local values, raised = task.values, task.raised
   task.state, task.values, task.raised = "running", nil, nil
@@ -211,6 +230,7 @@ function Loop:resume(task)
   local deadline = self.deadline_of(task)
   if deadline then event.watch(deadline) end
   local good, results
+  local from = event.now()
   if not task.started then
     task.started = true
     if #task.pending > 0 then good, results = true, { n = 2, false, table.remove(task.pending, 1) } -- it never began
@@ -220,6 +240,8 @@ function Loop:resume(task)
   end
   if #task.limits > 0 or deadline then event.watch() end
   self.current = nil
+  local took = event.now() - from
+  if took > hogging and self.limits > 0 then self:make_up(task, from, took) end
   local interrupt, raised = event.interrupt()
   task.stopped = task.stopped or raised -- it has the error already
   self:stop_for(interrupt)
@@ -320,6 +342,18 @@ function loop.attend(f)
   local task = loop.spawn(f)
   task.attends = true
   current_loop.count = current_loop.count - 1
+  return task
+end
+
+-- For ccsand.test: a task whose descendants can be found, and their containers. Their errors that nobody
+-- waited for are the family's, not the run's.
+function loop.family() return { tasks = {}, started = setmetatable({}, { __mode = "k" }) } end
+function loop.confine(family, f, ...)
+  local own = current_loop.current
+  local before = own.family
+  own.family = family
+  local task = current_loop:spawn(f, ...)
+  own.family = before
   return task
 end
 

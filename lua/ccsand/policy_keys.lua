@@ -20,7 +20,8 @@ local function cache_key(profile, spec)
   return profile .. " " .. table.concat(core.capabilities { capabilities = spec.capabilities }, ",")
 end
 
--- { seccomp, landlock, make_on_call }: the compiled filter, the rules, what makes the function that decides the calls of a run.
+-- { seccomp, landlock, make_on_call }: the compiled filter, the rules, what makes the function that decides the
+-- calls of a run.
 local function resolve(spec, options)
   local given, decides, plain = {}, options and options.show_denied, {}
   for key, value in pairs(spec) do plain[key] = value end

@@ -19,6 +19,8 @@
 ---@field learn ccsand.learn
 --- Tasks that wait side by side: `require "ccsand.loop"`.
 ---@field loop ccsand.loop
+--- Tests: `require "ccsand.test"`.
+---@field test ccsand.test
 local ccsand = {}
 
 --- Makes a container, which is a value: nothing of the kernel is touched, and no image

@@ -615,6 +615,11 @@ local Running = {}
 ---@return ccsand.RunResult? result
 function Running:wait(timeout) end
 
+--- Its network interfaces, of those that its table asked for: the name in it, the host's end, where there is one, the addresses, and the
+--- network they are on.
+---@return { name: string, link: string?, addresses: string[], network: any }[]
+function Running:interfaces() end
+
 --- Sends bytes to its standard input, as it reads them. An error where that is closed.
 ---@param text string
 function Running:write(text) end

@@ -40,7 +40,8 @@ function loop.now() end
 --- Calls `f(...)` and returns its results. After this time an error with the code ETIMEDOUT is raised in it: where it
 --- waits, or, if it computes, wherever it is; again every 5 s while it waits and every instruction from 1 s on while it
 --- computes, for those that do not heed it. Meanwhile nothing is compiled (JIT), which could not be interrupted. C functions
---- that do not return, such as os.execute, are not ended. Tasks that `f` spawned are not under it.
+--- that do not return, such as os.execute, are not ended. Tasks that `f` spawned are not under it. Time in which another task computed, and
+--- this one could do nothing, does not count.
 ---@param time ccsand.Duration
 ---@param f function
 ---@param ... any
@@ -78,6 +79,17 @@ function loop.await_news(id, deadline) end
 ---@param f function
 ---@return ccsand.Task
 function loop.attend(f) end
+
+--- For ccsand's own modules: what a task and its descendants belong to, with the containers that they started.
+---@return table
+function loop.family() end
+
+--- For ccsand's own modules: a task of a family. Errors that nobody waited for are the family's.
+---@param family table
+---@param f function
+---@param ... any
+---@return ccsand.Task
+function loop.confine(family, f, ...) end
 
 ---@class ccsand.Task
 local Task = {}

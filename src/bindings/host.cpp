@@ -65,6 +65,8 @@ void add_searcher(lua_State* L) {
   lua_setfield(L, -2, "ccsand.json");
   lua_pushcfunction(L, open_event);
   lua_setfield(L, -2, "ccsand.event");
+  lua_pushcfunction(L, open_file);
+  lua_setfield(L, -2, "ccsand.file");
   lua_pop(L, 2);
 }
 

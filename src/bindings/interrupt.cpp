@@ -18,6 +18,7 @@ namespace {
 
 constexpr int kWatchSignal = SIGVTALRM;
 constexpr std::int64_t kGraceNs = 1'000'000'000;  // for the tear-down of what got the first error
+constexpr std::int64_t kInterruptGraceNs = 300'000'000;
 
 lua_State* interruptible = nullptr;
 lua_State* loop_thread = nullptr;
@@ -53,8 +54,12 @@ void raise_watch(lua_State* L) {
 void raise_pending(lua_State* L, lua_Debug*) {
   if (L == loop_thread) return static_cast<void>(lua_sethook(L, nullptr, 0, 0));
   if (interrupted() == 0 && watch_expired != 0) return raise_watch(L);
-  lua_sethook(L, nullptr, 0, 0);
-  if (interrupted() == 0) return;
+  if (interrupted() == 0) return static_cast<void>(lua_sethook(L, nullptr, 0, 0));
+  // Code that swallows it gets it at every instruction when its grace is over, as with deadlines.
+  if (!interrupt_raised || watch_expired == 0) {
+    lua_sethook(L, nullptr, 0, 0);
+    if (watch.reference != LUA_NOREF && watch.owner == process_generation()) arm(monotonic_ns() + kInterruptGraceNs);
+  }
   interrupt_raised = true;
   push_interrupt(L, interrupted());
   (void)lua_error(L);  // it does not return

@@ -12,4 +12,5 @@ int open_store(lua_State* L);   // ccsand.store: the store of images
 int open_filter(lua_State* L);  // ccsand.filter: filters for system calls
 int open_json(lua_State* L);    // ccsand.json: JSON texts
 int open_event(lua_State* L);   // ccsand.event: what ccsand.loop waits with
+int open_file(lua_State* L);    // ccsand.file: folders, and files that are trusted as code
 }  // namespace ccsand

@@ -70,16 +70,20 @@ std::vector<std::string> shipped_recipes() {
   return names;
 }
 
+Result<std::string> read_source(const std::string& name) {
+  auto file = sys::open(name.c_str(), O_RDONLY | O_NOCTTY | O_NONBLOCK);
+  if (!file) return file.error().in("recipe");
+  std::string text = CCSAND_TRY(read_trusted(name, std::move(*file)));
+  if (text.starts_with("\x1bLJ")) return make_error(EINVAL, "recipe", name, "is bytecode: only Lua source is taken");
+  return text;
+}
+
 Result<RecipeSource> find_recipe(const std::string& name, bool shipped_only) {
   if (shipped_only)
     if (const LuaFile* found = shipped(name)) return RecipeSource{"@" + std::string(found->path), std::string(found->bytecode), true};
-  auto file = sys::open(name.c_str(), O_RDONLY | O_NOCTTY | O_NONBLOCK);
-  if (file) {
-    std::string text = CCSAND_TRY(read_trusted(name, std::move(*file)));
-    if (text.starts_with("\x1bLJ")) return make_error(EINVAL, "recipe", name, "is bytecode: only Lua source is taken");
-    return RecipeSource{"@" + name, std::move(text), false};
-  }
-  if (file.error().code != ENOENT) return file.error().in("recipe");
+  auto text = read_source(name);
+  if (text) return RecipeSource{"@" + name, std::move(*text), false};
+  if (text.error().code != ENOENT) return text.error();
   if (const LuaFile* found = shipped(name)) return RecipeSource{"@" + std::string(found->path), std::string(found->bytecode), true};
   return make_error(ENOENT, "recipe", name, "there is no such file, and no shipped recipe of that name",
                     "'ccsand recipes' lists those that ship");

@@ -16,5 +16,7 @@ struct RecipeSource {
 // there). EACCES where others than root, the caller and sudo's caller may write it.
 // With `shipped_only` no file is looked for.
 Result<RecipeSource> find_recipe(const std::string& name, bool shipped_only);
+// The text of a file of Lua source that is to be run, on the same conditions.
+Result<std::string> read_source(const std::string& name);
 
 }  // namespace ccsand

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "ccsand/host.hpp"
+#include "cli/test_command.hpp"
 #include "core/host_check.hpp"
 
 namespace {
@@ -21,6 +22,7 @@ constexpr const char* kUsage =
     "       ccsand check RECIPE [ARGUMENT...]          load and validate a recipe\n"
     "       ccsand learn [--into FILE | -o FILE] RECIPE [ARGUMENT...] [-- COMMAND...]\n"
     "                                                  watch a command, write the policy that it needs\n"
+    "       ccsand test [FILE | FOLDER]... [OPTIONS]   run the tests of *_test.lua; 'ccsand test --help' has the options\n"
     "       ccsand recipes                             list the recipes that ship\n"
     "       ccsand doctor                              what this host can do, and how to mend it\n"
     "       ccsand --version | --help\n"
@@ -100,6 +102,17 @@ int learn(CommandLine& line, int argc, char** argv, int at) {
   return run(line);
 }
 
+int test(int argc, char** argv, int at) {
+  constexpr int kUsageError = 2;
+  auto options = read_test_options(argc, argv, at);
+  if (!options) return kUsageError;
+  if (options->help) return 0;
+  auto host = Host::create();
+  if (!host) return fail(host.error());
+  auto status = (*host)->run_tests(*options);
+  return status ? *status : fail(status.error());
+}
+
 int command(CommandLine& line, int argc, char** argv, int at) {
   std::string_view word = argv[at];
   if (word == "doctor") return doctor();
@@ -108,6 +121,7 @@ int command(CommandLine& line, int argc, char** argv, int at) {
     return 0;
   }
   if (word == "learn") return learn(line, argc, argv, at + 1);
+  if (word == "test") return test(argc, argv, at + 1);
   if (word == "plan" || word == "check") {
     line.options.mode = word == "plan" ? RecipeMode::plan : RecipeMode::check;
     ++at;

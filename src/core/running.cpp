@@ -12,8 +12,8 @@
 #include <ctime>
 #include <utility>
 
-#include "core/held_launch.hpp"
 #include "core/generation.hpp"
+#include "core/held_launch.hpp"
 #include "core/seccomp/performance.hpp"
 #include "core/signals.hpp"
 #include "core/state.hpp"

@@ -86,7 +86,7 @@ end
 
 local image = provide()
 local found = examples("README.md", {})
-for _, name in ipairs { "architecture", "containers", "images", "errors", "performance", "policies", "testing" } do
+for _, name in ipairs { "architecture", "containers", "images", "errors", "performance", "policies", "testing", "test-runner" } do
   examples("docs/" .. name .. ".md", found)
 end
 local failures = 0

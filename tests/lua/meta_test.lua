@@ -63,7 +63,7 @@ local function compare(name, module)
   end
 end
 
-for _, name in ipairs { "container", "image", "sys", "cgroup", "seccomp", "policy", "learn", "json", "loop" } do
+for _, name in ipairs { "container", "image", "sys", "cgroup", "seccomp", "policy", "learn", "json", "loop", "test" } do
   local there, module = pcall(require, "ccsand." .. name)
   if there then
     compare(name, module)
@@ -80,6 +80,23 @@ for i = 1, 10 do
   if name == "parts" then
     local fields = annotated("ccsand") or {}
     for part in pairs(parts) do check(fields[part], "ccsand.", part, " is not annotated in lua/meta/ccsand.lua") end
+  end
+end
+
+-- ---- what a test is given, and the options of tests
+
+do
+  local meta, real = assert(read(meta_path("test"))), {}
+  for _, part in ipairs { require("ccsand.test.assertions"), require("ccsand.test.context").bound } do
+    for name in pairs(part) do real[name] = true end
+  end
+  real.result_lines = nil -- for reports
+  for name in pairs(real) do check(meta:find("\nfunction T." .. name .. "(", 1, true), "t.", name, " is not annotated in lua/meta/test.lua") end
+  for name in meta:gmatch("\nfunction T%.([%w_]+)") do check(real[name], "t.", name, " is annotated, but there is none") end
+  for kind, keys in pairs(require("ccsand.test.registry").kinds) do
+    local class = meta:match("%-%-%-@class ccsand%." .. kind:gsub("^%l", string.upper) .. "Options\n(.-)\n\n") or ""
+    for key in pairs(keys) do check(class:find("@field " .. key .. "?", 1, true), kind, "'s option ", key, " is not annotated") end
+    for key in class:gmatch("@field ([%w_]+)") do check(keys[key], kind, "'s option ", key, " is annotated, but there is none") end
   end
 end
 

@@ -567,7 +567,7 @@ test("thousands of calls leave nothing", function()
   local count, most = 0, 0
   local function descriptors() return #t.host_lines("ls /proc/" .. ffi.C.getpid() .. "/fd") end
   local before = descriptors()
-  out("i=0; while [ $i -lt 1000 ]; do : </etc/passwd; i=$((i+1)); done", { timeout = "120s", files = function()
+  out("i=0; while [ $i -lt 1000 ]; do : </etc/passwd; i=$((i+1)); done", { timeout = "300s", files = function()
     count = count + 1
     if count % 100 == 0 then most = math.max(most, descriptors() - before) end
     return true

@@ -19,7 +19,8 @@ return function(Task, inner)
         for i, waiter in ipairs(waiters) do if waiter == task then table.remove(waiters, i) break end end
       end)
     end
-    if self.loop.unseen == self then self.loop.unseen = nil end
+    local keeper = self.family or self.loop
+    if keeper.unseen == self then keeper.unseen = nil end
     if not self.results[1] then error(self.results[2], 0) end
     return unpack(self.results, 2, self.results.n)
   end
@@ -44,6 +45,7 @@ return function(Task, inner)
   function Task:adopt(running)
     self.started_here = self.started_here or setmetatable({}, { __mode = "k" })
     self.started_here[running] = true
+    if self.family then self.family.started[running] = true end
   end
   --- The containers that were started in it and still run, where anybody holds them.
   function Task:containers()

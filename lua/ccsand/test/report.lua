@@ -1,0 +1,45 @@
+-- Reports for other programs. Each format is a listener of the run; where it writes is opened before
+-- anything runs.
+local core = require "ccsand.core"
+
+local report = {}
+local formats = { tap = true, junit = true, json = true }
+
+--- What "FORMAT" or "FORMAT=FILE" asks for: its name and path (nil: standard output). Raises for what makes no sense.
+function report.parse(word)
+  local format, path = word:match("^([^=]*)=?(.*)$")
+  if not formats[format] then
+    local near = core.nearest(format, { "tap", "junit", "json" })
+    error(core.error(("--report: '%s' is not a format%s"):format(format, near and "; did you mean '" .. near .. "'?" or ""), "tap, junit or json, such as --report junit=FILE"), 0)
+  end
+  if word:find("=", 1, true) and path == "" then error(core.error("--report " .. word .. ": the file's name is missing"), 0) end
+  return { format = format, path = path ~= "" and path ~= "-" and path or nil }
+end
+
+--- Opens it: a listener with `close`, which raises where not all was written.
+function report.open(wanted)
+  local stream, problem = io.stdout, nil
+  if wanted.path then
+    stream, problem = io.open(wanted.path, "wb")
+    if not stream then error(core.error("--report " .. wanted.format .. ": " .. tostring(problem)), 0) end
+  end
+  local listener = require("ccsand.test.report." .. wanted.format).new()
+  local failed
+  function listener:put(...)
+    local good, why = stream:write(...)
+    if not good then failed = failed or why end
+  end
+  function listener:close()
+    local good, why = stream:flush()
+    if wanted.path then
+      local closed, why_not = stream:close()
+      good, why = good and closed, why or why_not
+    end
+    if failed or not good then
+      error(core.error(("--report %s: %s cannot be written: %s"):format(wanted.format, wanted.path or "standard output", tostring(failed or why))), 0)
+    end
+  end
+  return listener
+end
+
+return report

@@ -1,0 +1,83 @@
+-- A result as lines for people: the summary and the reports share them.
+local assertions = require "ccsand.test.assertions"
+local selection = require "ccsand.test.selection"
+
+local text = {}
+
+function text.seconds(seconds)
+  if seconds < 0.0995 then return ("%.1f ms"):format(seconds * 1000) end
+  return ("%.2f s"):format(seconds)
+end
+
+local function shell_word(word)
+  if word:find("^[%w%-_./=:,@+%%]+$") then return word end
+  return "'" .. word:gsub("'", "'\\''") .. "'"
+end
+
+--- The command that runs just this test again.
+function text.command(result, options)
+  local words = { "ccsand", "test", shell_word(result.file.path) }
+  if not result.broken then
+    words[#words + 1] = "--filter " .. shell_word(result.filter and "^" .. result.filter:gsub("%p", "%%%0") or selection.filter_of(result.name))
+  end
+  if options.shuffle then words[#words + 1] = "--shuffle=" .. ("%d"):format(options.seed) end
+  if result.repetition > 1 then words[#words + 1] = "--repeat " .. result.repetition end
+  if options.timeout_text then words[#words + 1] = "--timeout " .. shell_word(options.timeout_text) end
+  return table.concat(words, " ")
+end
+
+local function add_problem(lines, problem)
+  lines[#lines + 1] = (problem.where and problem.where .. ": " or "") .. problem.message
+  for _, detail in ipairs(problem.details) do lines[#lines + 1] = "  " .. detail end
+  for i, frame in ipairs(problem.frames or {}) do
+    if i > 1 then lines[#lines + 1] = "  called at " .. frame end
+  end
+end
+
+--- What is known of a result that is no success, without its name.
+function text.details(result)
+  local lines = {}
+  local shown = {}
+  for _, problem in ipairs(result.problems or {}) do
+    add_problem(lines, problem)
+    if problem.result then shown[problem.result] = true end
+  end
+  for _, line in ipairs(result.lines or {}) do lines[#lines + 1] = "said: " .. line end
+  for _, ended in ipairs(result.ended or {}) do
+    for _, line in ipairs(shown[ended] and {} or assertions.result_lines(ended)) do lines[#lines + 1] = line end
+  end
+  return lines
+end
+
+--- The name, with the repetition where there are several.
+function text.name(result, options)
+  return result.name .. (options.repeat_count > 1 and result.repetition and (" (%d of %d)"):format(result.repetition, options.repeat_count) or "")
+end
+
+--- Text of containers and errors, which may be any bytes, as UTF-8 without control characters but newline and tab.
+local function utf8_size(s, at)
+  local a, b, c, d = s:byte(at, at + 3)
+  local function tail(x) return x and x >= 0x80 and x <= 0xbf end
+  if a < 0x80 then return 1 end
+  if a >= 0xc2 and a <= 0xdf and tail(b) then return 2 end
+  if a >= 0xe0 and a <= 0xef and tail(b) and tail(c) and not (a == 0xe0 and b < 0xa0) and not (a == 0xed and b > 0x9f)
+    and not (a == 0xef and b == 0xbf and c >= 0xbe) then return 3 end
+  if a >= 0xf0 and a <= 0xf4 and tail(b) and tail(c) and tail(d) and not (a == 0xf0 and b < 0x90) and not (a == 0xf4 and b > 0x8f) then return 4 end
+end
+function text.clean(s)
+  if not s:find("[%z\1-\8\11-\31\127-\255]") then return s end
+  local out, at = {}, 1
+  while at <= #s do
+    local size = utf8_size(s, at)
+    local byte = s:byte(at)
+    if not size or (size == 1 and (byte == 127 or (byte < 32 and byte ~= 10 and byte ~= 9))) then
+      out[#out + 1], size = ("\\x%02x"):format(byte), 1
+    else
+      out[#out + 1] = s:sub(at, at + size - 1)
+    end
+    at = at + size
+  end
+  return table.concat(out)
+end
+
+return text
