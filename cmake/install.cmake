@@ -10,7 +10,7 @@ install(FILES ${PROJECT_SOURCE_DIR}/docs/ccsand.1 DESTINATION ${CMAKE_INSTALL_MA
 
 # The layers in one library: what is below the bindings is not an interface.
 add_library(ccsand_host STATIC
-  $<TARGET_OBJECTS:ccsand_sys> $<TARGET_OBJECTS:ccsand_core> $<TARGET_OBJECTS:ccsand_bindings>)
+  $<TARGET_OBJECTS:ccsand_sys> $<TARGET_OBJECTS:ccsand_core> $<TARGET_OBJECTS:ccsand_bindings> $<TARGET_OBJECTS:ccsand_shipped>)
 set_target_properties(ccsand_host PROPERTIES OUTPUT_NAME ccsand LINKER_LANGUAGE CXX)
 install(TARGETS ccsand_host ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/ccsand DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})

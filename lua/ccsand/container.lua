@@ -3,13 +3,12 @@
 local core = require "ccsand.core"
 local invocation = require "ccsand.invocation"
 local checked, with_command, result_of, exited = invocation.checked, invocation.with_command, invocation.result_of, invocation.exited
+local policy_keys = require "ccsand.policy_keys"
 
 local container = {}
 local Container = {}
 local tables = setmetatable({}, { __mode = "k" })  -- container -> its table, never handed out
 local places = setmetatable({}, { __mode = "k" })  -- container -> the recipe's line that made it
-local isolations = setmetatable({}, { __mode = "k" }) -- container's table -> what its policies come to
-local policy_keys = { "notify", "connect", "files", "exec", "on_denied", "faults" }
 
 local function copy(value)
   if type(value) ~= "table" or getmetatable(value) ~= nil then return value end -- a policy is what it is
@@ -18,35 +17,15 @@ local function copy(value)
   return result
 end
 
--- What the policies of a container come to, which is worth keeping: { seccomp, make_on_call }.
-local function isolated(spec, result, options)
-  local keep = not (options and options.show_denied)
-  local known = keep and isolations[spec]
-  if not known and keep then
-    local plain = true
-    for _, key in ipairs(policy_keys) do plain = plain and spec[key] == nil end
-    local shipped = plain and spec.seccomp ~= false and spec.seccomp ~= "none" and require("ccsand.shipped_filter").find(spec)
-    if shipped or (plain and (spec.seccomp == false or spec.seccomp == "none")) then
-      known = { seccomp = shipped or nil, landlock = spec.landlock }
-      isolations[spec] = known
-    end
-  end
-  if not known then
-    local make_on_call = require("ccsand.isolation").apply(result, options)
-    known = { seccomp = result.seccomp, landlock = result.landlock, make_on_call = make_on_call }
-    if keep then isolations[spec] = known end
-  end
-  for _, key in ipairs(policy_keys) do result[key] = nil end
-  result.seccomp, result.landlock = known.seccomp, known.landlock
-  return known.make_on_call and known.make_on_call()
-end
-
 -- A shallow copy with the image's directory as the root, and the function that decides its
 -- calls. `find` says how to look.
 local function resolved(spec, find, options)
   local result = {}
   for k, v in pairs(spec) do result[k] = v end
-  local on_call = isolated(spec, result, options)
+  local on_call = policy_keys.apply(spec, result, options)
+  if spec.egress ~= nil then
+    result.network_rules, result.egress = require("ccsand.network").rules(spec.egress), nil
+  end
   if spec.image == nil then return result, on_call end
   if type(spec.image) ~= "string" then
     error(core.error("container.image: must be the name of an image, got " .. type(spec.image)))

@@ -4,18 +4,9 @@ local core = require "ccsand.core"
 
 local invocation = {}
 
---- Options are read as strictly as containers.
+--- Options are read as strictly as containers; what reads them is loaded where there are any.
 function invocation.checked(options, method, ...)
-  if options == nil then return {} end
-  if type(options) ~= "table" then error(core.error(method .. ": options are a table, got " .. type(options))) end
-  for key in pairs(options) do
-    local known = false
-    for _, name in ipairs { ... } do known = known or name == key end
-    if not known then
-      error(core.error(("%s: '%s' is not an option"):format(method, tostring(key)), "it takes " .. table.concat({ ... }, ", ")))
-    end
-  end
-  return options
+  return options == nil and {} or require("ccsand.options").check(options, method, { ... })
 end
 
 --- A command: an array, or nil for the container's own.

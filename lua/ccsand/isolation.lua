@@ -1,6 +1,7 @@
--- The keys of a container that are policies: what its filter is, and which calls Lua
--- decides. Turns them into a compiled filter and a function for core.start.
+-- What a container's policies come to where something has to be made: a compiled filter, and a
+-- function for core.start that decides calls. ccsand.policy_keys asks for it.
 local core = require "ccsand.core"
+local policy_keys = require "ccsand.policy_keys"
 
 local isolation = {}
 
@@ -8,12 +9,11 @@ local function fail(message, hint) error(core.error(message, hint)) end
 
 -- The policy that `seccomp` means; nil for none.
 function isolation.policy_of(spec)
-  local value = spec.seccomp
-  if value == nil then value = "default" end
-  if value == false or value == "none" then return nil end
+  local value, profile = spec.seccomp, policy_keys.profile(spec)
+  if profile == false then return nil end
   local seccomp = require "ccsand.seccomp"
-  if value == "default" then return seccomp.default { capabilities = spec.capabilities } end
-  if type(value) == "string" then return seccomp.named(value) end
+  if profile == "default" then return seccomp.default { capabilities = spec.capabilities } end
+  if profile then return seccomp.named(profile) end
   if seccomp.is(value) then return value end
   if type(value) ~= "table" then fail("container.seccomp: must be a policy, a table, or the name of a policy, got " .. type(value)) end
   if value.from == nil and value.default == nil then
@@ -173,10 +173,10 @@ local function smallest_change(policy, call)
   return ("allow = { %s = %q }"):format(call.name, table.concat(named, " and "))
 end
 
-local function denial(policy, call, raw, action)
+local function denial(policy, call, action)
   local notify = require "ccsand.notify"
   local exact = {}
-  for i = 1, 6 do exact[i] = notify.hexadecimal(raw, i) end
+  for i = 1, 6 do exact[i] = notify.hexadecimal(call, i) end
   local explained = policy:explain(call.name, unpack(exact, 1, 6))
   local comm = ""
   local file = io.open("/proc/" .. call.pid .. "/comm")
@@ -195,11 +195,11 @@ end
 local function watched(policy, on_denied)
   local actions = require "ccsand.seccomp.actions"
   local program = policy:bpf()
-  return policy:watching(), function(call, raw)
-    local number = raw.handle:simulate(raw.token, program)
+  return policy:watching(), function(call)
+    local number = require("ccsand.notify").simulate(call, program)
     local action = actions.word(number)
     if not actions.denies(number) then return call:continue { racy = true } end
-    on_denied(denial(policy, call, raw, action))
+    on_denied(denial(policy, call, action))
     if action:find "^errno" then return call:deny(action:match "^errno (%S+)") end
     return call:kill()
   end
@@ -207,13 +207,9 @@ end
 
 -- ---- all of them
 
-local own_keys = { "notify", "connect", "files", "exec", "on_denied", "faults" }
-
---- Replaces the policy keys of `spec`, a copy, by what C++ reads. Answers a function that makes the one that
---- decides the calls of a run, or nil.
-function isolation.apply(spec, options)
-  local given = {}
-  for _, key in ipairs(own_keys) do given[key], spec[key] = spec[key], nil end
+--- Replaces `spec.seccomp` and `spec.landlock` by what C++ reads, `given` being the keys that decide calls.
+--- Answers a function that makes the one that decides the calls of a run, or nil.
+function isolation.apply(spec, given, options)
   if type(spec.seccomp) == "table" and rawget(spec.seccomp, "bpf") ~= nil then
     if given.faults ~= nil then fail "container.faults: cannot be added to a compiled filter" end
     return nil
@@ -244,14 +240,6 @@ function isolation.apply(spec, options)
     end
   end
   local undecided = next(handlers) == nil and not on_denied and given.faults == nil
-  if undecided then
-    local policy = type(spec.seccomp or "default") == "string" and isolation.policy_of(spec)
-    local shipped = policy and require("ccsand.shipped_filter").keep(spec, policy)
-    if shipped then
-      spec.seccomp = shipped
-      return nil
-    end
-  end
   local policy = isolation.policy_of(spec)
   if not policy then
     if undecided then

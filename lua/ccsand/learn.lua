@@ -1,6 +1,7 @@
 -- Learns a policy: runs a command with everything allowed and watched, and writes what it
 -- did as a table that a recipe uses by box:with(...). docs/policies.md, "Learning".
 local core = require "ccsand.core"
+local options_of = require "ccsand.options"
 local container = require "ccsand.container"
 local seccomp = require "ccsand.seccomp"
 local signatures = require "ccsand.seccomp.signatures"
@@ -13,16 +14,7 @@ local merge = require "ccsand.learn.merge"
 local learn = {}
 local function fail(message, hint) error(core.error(message, hint)) end
 
-local function checked(options, method, ...)
-  options = options == nil and {} or options
-  if type(options) ~= "table" then fail("learn." .. method .. ": options are a table, got " .. type(options)) end
-  for key in pairs(options) do
-    local known = false
-    for _, name in ipairs { ... } do known = known or name == key end
-    if not known then fail(("learn.%s: '%s' is not an option"):format(method, tostring(key)), "it takes " .. table.concat({ ... }, ", ")) end
-  end
-  return options
-end
+local function checked(given, method, ...) return options_of.check(given, "learn." .. method, { ... }) end
 
 -- What keeps nothing from the command. The recipe's own policies are put aside: they would be
 -- learnt, and not the command.

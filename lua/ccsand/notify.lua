@@ -6,6 +6,9 @@ local core = require "ccsand.core"
 local filter = require "ccsand.filter"
 local signatures = require "ccsand.seccomp.signatures"
 local address = require "ccsand.address"
+local deeds = require "ccsand.notify.deeds"
+local numbers = require "ccsand.notify.number"
+local low, signed, number_at = numbers.low, numbers.signed, numbers.at
 
 local notify = {}
 local longest_path, longest_word, most_words = 4096, 65535, 512
@@ -28,28 +31,32 @@ end
 
 -- ---- arguments
 
-local function low(value) return value % 4294967296 end
-local function signed(value)
-  value = low(value)
-  return value >= 2147483648 and value - 4294967296 or value
+-- A call is a table of what the kernel told: its arguments as numbers (1 to 6), and then these. One table without
+-- a hash, and what is found out later in another: there may be a hundred thousand calls a second.
+local HANDLE, TOKEN, NAME, PID, ARCHITECTURE, EXACT, DONE, LOOKED, KNOWN = 7, 8, 9, 10, 11, 12, 13, 14, 15
+
+-- The halves of an argument. EXACT has those of all arguments (1 to 6 low, 7 to 12 high) where one is too large for a number.
+local function low_word(call, i) return call[EXACT] and call[EXACT][i] or low(call[i]) end
+local function high_word(call, i) return call[EXACT] and call[EXACT][6 + i] or low(math.floor(call[i] / 4294967296)) end
+
+local function known_of(call)
+  local known = call[KNOWN]
+  if not known then
+    known = { values = {}, problems = {} }
+    call[KNOWN] = known
+  end
+  return known
 end
 
--- Little-endian numbers of bytes.
-local function number_at(bytes, at, size)
-  local value = 0
-  for i = at + size - 1, at, -1 do value = value * 256 + bytes:byte(i) end
-  return value
-end
-
-local function words_at(state, pointer)
+local function words_at(call, pointer)
   local list, left = {}, longest_words
   if pointer == 0 then return list end
   for i = 0, most_words - 1 do
-    local bytes, problem = state.handle:bytes(state.token, pointer + 8 * i, 8)
+    local bytes, problem = call[HANDLE]:bytes(call[TOKEN], pointer + 8 * i, 8)
     if not bytes then return nil, problem end
     local at = number_at(bytes, 1, 8)
     if at == 0 then return list end
-    local word, why = state.handle:string(state.token, at, longest_word)
+    local word, why = call[HANDLE]:string(call[TOKEN], at, longest_word)
     if not word then return nil, why end
     left = left - #word
     if left < 0 then return nil, "E2BIG" end
@@ -59,13 +66,13 @@ local function words_at(state, pointer)
 end
 
 local readers = {
-  path = function(state, value) return state.handle:string(state.token, value, longest_path) end,
-  string = function(state, value) return state.handle:string(state.token, value, longest_path) end,
+  path = function(call, value) return call[HANDLE]:string(call[TOKEN], value, longest_path) end,
+  string = function(call, value) return call[HANDLE]:string(call[TOKEN], value, longest_path) end,
   argv = words_at,
-  sockaddr = function(state, value, index)
-    local size = signed(state[6 + index + 1])
+  sockaddr = function(call, value, index)
+    local size = signed(low_word(call, index + 1))
     if size < 0 or size > 128 then return nil, "EINVAL" end
-    local bytes, problem = state.handle:bytes(state.token, value, size)
+    local bytes, problem = call[HANDLE]:bytes(call[TOKEN], value, size)
     if not bytes then return nil, problem end
     return address.decode(bytes)
   end,
@@ -74,42 +81,37 @@ local plain = {
   int = signed, fd = signed, uint = low, mode = low,
 }
 -- What the kernel looks at, exactly: of 32 bits the low word; of 64 a number where a number can hold it, else cdata.
-local function value_of(state, parameter, i)
+local function value_of(call, parameter, i)
   local narrow = plain[parameter.type]
-  if narrow then return narrow(state[6 + i]) end
-  local number = state[i]
-  if number >= -2 ^ 53 and number <= 2 ^ 53 then return number end
-  local exact = ffi.cast("uint64_t", state[12 + i]) * 4294967296 + state[6 + i]
+  if narrow then return narrow(low_word(call, i)) end
+  local value = call[i]
+  if value > -2 ^ 53 and value < 2 ^ 53 then return value end
+  local exact = ffi.cast("uint64_t", high_word(call, i)) * 4294967296 + low_word(call, i)
   return parameter.type == "long" and ffi.cast("int64_t", exact) or exact
 end
 
 -- ---- the call, as handlers see it
 
--- A call has one field, its state: its arguments as numbers (1 to 6), their low words (7 to 12) and high words (13 to
--- 18), which are exact, handle, token, name, pid, architecture, and
--- what was found out. No weak table, no key that takes a hash: there may be a hundred thousand calls a second.
 local Call = {}
-local S = 1
 
 -- An argument by name. What lies in the container's memory is copied once: what was
 -- checked is what is performed.
-local function argument(state, name)
-  local known = state.cache and state.cache[name]
-  if known then return known.value, known.problem end
-  for i, parameter in ipairs(notify.parameters(state.name)) do
+local function argument(call, name)
+  local known = known_of(call)
+  if known.problems[name] ~= nil then return known.values[name], known.problems[name] or nil end
+  for i, parameter in ipairs(notify.parameters(call[NAME])) do
     if parameter.name == name then
-      local raw = state[i]
+      local raw = call[i]
       local read = readers[parameter.type]
       local value, problem
       if read and raw == 0 then value, problem = nil, "EFAULT"
       elseif read then
-        state.looked = true
-        value, problem = read(state, raw, i)
+        call[LOOKED] = true
+        value, problem = read(call, raw, i)
       else
-        value = value_of(state, parameter, i)
+        value = value_of(call, parameter, i)
       end
-      state.cache = state.cache or {}
-      state.cache[name] = { value = value, problem = problem }
+      known.values[name], known.problems[name] = value, problem or false
       return value, problem
     end
   end
@@ -118,17 +120,18 @@ end
 Call.__metatable = "a call"
 Call.__tostring = function(self) return self:text() end
 local Args = {
-  __index = function(self, key) return (argument(rawget(self, S), key)) end,
+  __index = function(self, key) return (argument(rawget(self, 1), key)) end,
   __newindex = function() error(core.error "arguments cannot be changed") end,
 }
+local fields = { name = NAME, pid = PID, architecture = ARCHITECTURE }
 Call.__index = function(self, key)
   local method = Call[key]
   if method then return method end
-  local state = rawget(self, S)
-  if key == "name" or key == "pid" or key == "architecture" then return state[key] end
+  if fields[key] then return rawget(self, fields[key]) end
   if key == "args" then
-    state.args = state.args or setmetatable({ state }, Args)
-    return state.args
+    local known = known_of(self)
+    known.args = known.args or setmetatable({ self }, Args)
+    return known.args
   end
 end
 Call.__newindex = function() error(core.error "a call cannot be changed; call:perform { path = ... } performs another") end
@@ -164,13 +167,16 @@ end
 notify.flags_text = flags_text
 
 --- An argument as the kernel has it: "0x1f".
-function notify.hexadecimal(state, index)
-  return state[12 + index] == 0 and ("0x%x"):format(state[6 + index]) or ("0x%x%08x"):format(state[12 + index], state[6 + index])
+function notify.hexadecimal(call, index)
+  local high = high_word(call, index)
+  return high == 0 and ("0x%x"):format(low_word(call, index)) or ("0x%x%08x"):format(high, low_word(call, index))
 end
+--- The action, as a number, that a compiled filter has for this very call.
+function notify.simulate(call, program) return call[HANDLE]:simulate(call[TOKEN], program) end
 
-local function shown(state, parameter, index)
+local function shown(call, parameter, index)
   if readers[parameter.type] then
-    local value = argument(state, parameter.name)
+    local value = argument(call, parameter.name)
     if value == nil then return "?" end
     if parameter.type == "sockaddr" then return address.text(value) end
     if type(value) == "table" then
@@ -180,8 +186,8 @@ local function shown(state, parameter, index)
     end
     return address.quoted(value)
   end
-  if parameter.type == "pointer" then return notify.hexadecimal(state, index) end
-  local value = argument(state, parameter.name)
+  if parameter.type == "pointer" then return notify.hexadecimal(call, index) end
+  local value = argument(call, parameter.name)
   if parameter.type == "fd" and value == -100 then return "AT_FDCWD" end
   if parameter.type == "mode" then return ("0%o"):format(value) end
   if parameter.constants then return flags_text(value < 0 and value or low(value), parameter.constants) end
@@ -190,59 +196,66 @@ end
 
 --- "openat(dirfd=AT_FDCWD, pathname="/etc/passwd", flags=O_RDONLY, mode=0)"
 function Call:text()
-  local state, words = self[S], {}
-  for i, parameter in ipairs(notify.parameters(state.name)) do
-    words[i] = parameter.name .. "=" .. shown(state, parameter, i)
+  local words = {}
+  for i, parameter in ipairs(notify.parameters(self[NAME])) do
+    words[i] = parameter.name .. "=" .. shown(self, parameter, i)
   end
-  return state.name .. "(" .. table.concat(words, ", ") .. ")"
+  return self[NAME] .. "(" .. table.concat(words, ", ") .. ")"
 end
 --- Who asks: { uid, gid, pid, host_pid }, ids of the host and its pid in the container; nil if it has gone.
-function Call:who() return self[S].handle:who(self[S].token) end
+function Call:who() return self[HANDLE]:who(self[TOKEN]) end
 --- Some of its memory; nil and the errno's name where there is none.
 function Call:read(pointer, size)
-  local state = self[S]
-  state.looked = true
-  return state.handle:bytes(state.token, pointer, size)
+  self[LOOKED] = true
+  return self[HANDLE]:bytes(self[TOKEN], pointer, size)
+end
+-- openat2's struct open_how, copied once as all else: flags, mode, resolve. Or nil and the errno's name.
+local function open_how(call)
+  local known = known_of(call)
+  if not known.how then
+    for i, parameter in ipairs(notify.parameters "openat2") do
+      if parameter.name == "how" then known.how, known.how_problem = call:read(call[i], 24) end
+    end
+  end
+  return known.how, known.how_problem
+end
+--- The flags of an openat2(2); nil where they cannot be read.
+function Call:open_flags()
+  local how = open_how(self)
+  return how and number_at(how, 1, 4)
 end
 
 -- ---- answers
 
-local function answered(state) state.done = true end
-
 --- The call fails: "EACCES", default EPERM.
 function Call:deny(errno)
-  local state = self[S]
-  state.handle:errno(state.token, errno or "EPERM")
-  answered(state)
+  self[HANDLE]:errno(self[TOKEN], errno or "EPERM")
+  self[DONE] = true
 end
 --- The call returns this number, and nothing is done.
 function Call:answer(value)
-  local state = self[S]
-  state.handle:value(state.token, value or 0)
-  answered(state)
+  self[HANDLE]:value(self[TOKEN], value or 0)
+  self[DONE] = true
 end
 --- The call returns a descriptor: a copy of this one.
 function Call:inject(descriptor, close_on_exec)
-  local state = self[S]
-  state.handle:inject(state.token, descriptor, close_on_exec)
-  answered(state)
+  self[HANDLE]:inject(self[TOKEN], descriptor, close_on_exec)
+  self[DONE] = true
 end
 --- The process ends before the call is made.
 function Call:kill()
-  local state = self[S]
-  state.handle:kill(state.token)
-  answered(state)
+  self[HANDLE]:kill(self[TOKEN])
+  self[DONE] = true
 end
 --- The kernel goes on with the call. An error where something in the container's memory was
 --- looked at: another of its threads could put something else there before the kernel reads it.
 function Call:continue(options)
-  local state = self[S]
-  if state.looked and not (options and options.racy) then
-    error(core.error(state.name .. ": what was checked lies in the container's memory, which can change before the kernel reads it",
+  if self[LOOKED] and not (options and options.racy) then
+    error(core.error(self[NAME] .. ": what was checked lies in the container's memory, which can change before the kernel reads it",
       "use call:perform(), which does what was checked; or call:continue { racy = true } where the check protects nothing"))
   end
-  state.handle["continue"](state.handle, state.token)
-  answered(state)
+  self[HANDLE]["continue"](self[HANDLE], self[TOKEN])
+  self[DONE] = true
 end
 --- Waits this long, in seconds; meanwhile everything else goes on.
 function Call:sleep(seconds) -- luacheck: ignore self
@@ -251,138 +264,46 @@ end
 
 -- ---- performing
 
-local at_cwd = -100
-local function need(value, problem)
-  if value == nil then error({ errno = problem or "EFAULT" }, 0) end
-  return value
-end
--- /proc/self is another process's for whoever performs.
-local function own_proc(self, path)
-  if not path:find "^/+proc/+self" and not path:find "^/+proc/+thread%-self" then return path end
-  local who = self:who()
-  if not who then return path end
-  return (path:gsub("^/+proc/+self", "/proc/" .. who.pid):gsub("^/+proc/+thread%-self", "/proc/" .. who.pid))
-end
-
-local open_flags
-local function known_flags(flags)
-  if not open_flags then
-    open_flags = 0
-    for name, value in pairs(filter.constants "O_") do
-      if value <= 0xffffffff and name ~= "O_ACCMODE" then open_flags = bit.bor(open_flags, value) end
-    end
-  end
-  return low(bit.band(flags, open_flags))
-end
-local function has(flags, name) return bit.band(flags, filter.constant(name)) == bit.tobit(filter.constant(name)) end
-
-local function opening(self, directory, path, flags, mode, resolve)
-  flags = known_flags(flags)
-  local makes = has(flags, "O_CREAT") or has(flags, "O_TMPFILE")
-  return { kind = "open", directory = directory, path = own_proc(self, need(path)), flags = flags,
-           mode = makes and bit.band(mode or 0, 4095) or 0, resolve = resolve or 0, close_on_exec = has(flags, "O_CLOEXEC") }
-end
-
-local deeds = {}
-function deeds.openat(self, a) return opening(self, a.dirfd, a.pathname, a.flags, a.mode) end
-function deeds.open(self, a) return opening(self, at_cwd, a.pathname, a.flags, a.mode) end
-function deeds.creat(self, a)
-  return opening(self, at_cwd, a.pathname, filter.constant "O_CREAT" + filter.constant "O_WRONLY" + filter.constant "O_TRUNC", a.mode)
-end
--- openat2's struct open_how, copied once as all else: flags, mode, resolve.
-local function how_of(self)
-  local state = self[S]
-  if not state.how then
-    for i, parameter in ipairs(notify.parameters "openat2") do
-      if parameter.name == "how" then state.how, state.how_problem = self:read(state[i], 24) end
-    end
-  end
-  return need(state.how, state.how_problem)
-end
---- The flags of an openat2(2); nil where they cannot be read.
-function Call:open_flags()
-  local good, how = pcall(how_of, self)
-  return good and number_at(how, 1, 4) or nil
-end
-function deeds.openat2(self, a)
-  local how = how_of(self)
-  return opening(self, a.dirfd, a.pathname, number_at(how, 1, 4), number_at(how, 9, 4), number_at(how, 17, 4))
-end
-local function on_socket(kind)
-  return function(_, a)
-    local target = need(a.addr)
-    return { kind = kind, object = a.sockfd, address = target.bytes }
-  end
-end
-deeds.connect, deeds.bind = on_socket "connect", on_socket "bind"
-function deeds.mknodat(self, a)
-  return { kind = "make_node", directory = a.dirfd, path = own_proc(self, need(a.pathname)), mode = a.mode, device = a.dev }
-end
-function deeds.mknod(self, a)
-  return { kind = "make_node", path = own_proc(self, need(a.pathname)), mode = a.mode, device = a.dev }
-end
--- Of a mount with ccsand's rights, a new one of these kinds and with these flags, and nothing that makes it another
--- act: a bind, a remount, a move.
-local mountable = { tmpfs = true, ramfs = true, mqueue = true }
-local harmless
-local function mount_flags(flags)
-  if not harmless then
-    harmless = 0
-    for _, name in ipairs { "RDONLY", "NOSUID", "NODEV", "NOEXEC", "SYNCHRONOUS", "DIRSYNC", "NOATIME", "NODIRATIME", "RELATIME", "STRICTATIME", "LAZYTIME", "SILENT" } do
-      harmless = bit.bor(harmless, filter.constant("MS_" .. name) or 0)
-    end
-  end
-  if type(flags) ~= "number" or flags > 0xffffffff or bit.band(flags, bit.bnot(harmless)) ~= 0 then return nil end
-  return low(flags)
-end
-function deeds.mount(self, a)
-  local safe = filter.constant "MS_NOSUID" + filter.constant "MS_NODEV"
-  a = setmetatable({ mountflags = mount_flags(a.mountflags) or error({ errno = "EPERM" }, 0) }, { __index = a })
-  if not mountable[need(a.filesystemtype)] then error({ errno = "EPERM" }, 0) end
-  return { kind = "mount", path = own_proc(self, need(a.target)), source = a.source or "none", type = need(a.filesystemtype),
-           flags = low(bit.bor(a.mountflags, safe)), data = a.data_text or "" }
-end
-
 --- Whether ccsand can perform this call itself.
 function notify.can_perform(name) return deeds[name] ~= nil end
 
 --- ccsand makes the call, on its copy of what was checked, in the container's root and with the caller's
 --- rights; mknod and mount with ccsand's own. `changes` replace arguments: { pathname = "/other" }.
 function Call:perform(changes)
-  local state = self[S]
-  local make = deeds[state.name]
+  local make = deeds[self[NAME]]
   if not make then
-    error(core.error(state.name .. ": ccsand cannot perform this call", "it performs open, openat, openat2, creat, connect, bind, mknod, mknodat, mount"))
+    error(core.error(self[NAME] .. ": ccsand cannot perform this call", "it performs open, openat, openat2, creat, connect, bind, mknod, mknodat, mount"))
   end
   local arguments = setmetatable({}, { __index = function(_, key)
     if changes and changes[key] ~= nil then return changes[key] end
-    local value, problem = argument(state, key)
+    local value, problem = argument(self, key)
     if problem then error({ errno = problem }, 0) end
     return value
   end })
-  local good, deed = pcall(make, self, arguments)
-  if not good and type(deed) == "table" and deed.errno and not deed.operation then
-    state.handle:errno(state.token, deed.errno)
-    return answered(state)
-  end
-  if not good then error(deed, 0) end
-  state.handle:perform(state.token, deed)
-  answered(state)
+  local good, deed = pcall(make, self, arguments, open_how)
+  if good then self[HANDLE]:perform(self[TOKEN], deed)
+  elseif type(deed) == "table" and deed.errno and not deed.operation then self[HANDLE]:errno(self[TOKEN], deed.errno)
+  else error(deed, 0) end
+  self[DONE] = true
 end
 
 -- ---- dispatching
 
--- What a handler returned, where it has not answered itself.
-local function settle(call, state, value)
-  if state.done then return end
+-- What a handler returned, where it has not answered itself. A number is left to whoever called the
+-- dispatcher: the answer that is given most often, and the cheapest.
+local function settle(call, value)
+  if call[DONE] then return nil end
   local kind = type(value)
+  if kind == "number" then
+    call[DONE] = true
+    return value
+  end
   if value == true then
-    if deeds[state.name] then call:perform() else call:continue() end
+    if deeds[call[NAME]] then call:perform() else call:continue() end
   elseif kind == "string" then call:deny(value)
-  elseif kind == "number" then call:answer(value)
   elseif kind == "userdata" then call:inject(value)
   elseif value == nil or value == false then call:deny()
-  else error(core.error(state.name .. ": a handler answers true, false, an errno's name, a number or a descriptor, not a " .. kind)) end
+  else error(core.error(call[NAME] .. ": a handler answers true, false, an errno's name, a number or a descriptor, not a " .. kind)) end
 end
 
 local function report(name, problem)
@@ -390,36 +311,47 @@ local function report(name, problem)
 end
 
 -- Handlers run in coroutines, so that they can wait; those that have done their work do the next.
-local finished, idle = {}, {}
+local finished, idle, idle_count = {}, {}, 0
 local most_idle = 16
-local function work(handler, call, state)
-  while true do
-    settle(call, state, handler(call, state))
-    handler, call, state = coroutine.yield(finished)
-  end
+local function work(handler, call)
+  while true do handler, call = coroutine.yield(finished, settle(call, handler(call, call))) end
 end
 
-local function step(thread, call, state, ...)
-  local good, what = coroutine.resume(thread, ...)
+local function step(thread, call, ...)
+  local good, what, value = coroutine.resume(thread, ...)
   if good and what == finished then
-    if #idle < most_idle then idle[#idle + 1] = thread end
+    if idle_count < most_idle then
+      idle_count = idle_count + 1
+      idle[idle_count] = thread
+    end
+    return value
   elseif good then
-    state.handle:later(state.token, tonumber(what) or 0, function() step(thread, call, state) end)
+    call[HANDLE]:later(call[TOKEN], tonumber(what) or 0, function()
+      local late = step(thread, call)
+      if late then call[HANDLE]:value(call[TOKEN], late) end
+    end)
   else
-    report(state.name, what)
-    if not state.done then pcall(call.deny, call) end
+    report(call[NAME], what)
+    if not call[DONE] then pcall(call.deny, call) end
   end
 end
 
---- A function for core.start: handlers by the call's name; `otherwise` gets the rest. They get the call, and its
---- arguments as the kernel has them, 1 to 6.
+--- A function for core.start: handlers by the call's name; `otherwise` gets the rest. They get the call, and a table that
+--- has its arguments as the kernel has them, 1 to 6. Answers the number that the call is to return, or nothing where
+--- it has its answer or gets it later.
 function notify.dispatcher(handlers, otherwise)
-  return function(handle, token, name, pid, architecture, ...)
-    local state = { handle = handle, token = token, name = name, pid = pid, architecture = architecture, done = false, looked = false, ... }
-    local call = setmetatable({ state }, Call)
+  return function(handle, token, name, pid, architecture, a, b, c, d, e, f, exact)
+    local call = setmetatable({ a, b, c, d, e, f, handle, token, name, pid, architecture, exact or false, false, false, false }, Call)
     local handler = handlers[name] or otherwise
     if not handler then return call:deny() end
-    step(table.remove(idle) or coroutine.create(work), call, state, handler, call, state)
+    local thread = idle[idle_count]
+    if thread then
+      idle[idle_count] = false
+      idle_count = idle_count - 1
+    else
+      thread = coroutine.create(work)
+    end
+    return step(thread, call, handler, call)
   end
 end
 

@@ -1,25 +1,19 @@
 -- Whole policies that ship: tables for box:with { ... } of what holds a program together
 -- from several sides. Each takes the place of the recipe's keys of the same names.
 local core = require "ccsand.core"
+local options_of = require "ccsand.options"
 
 local policy = {}
 local function fail(message, hint) error(core.error(message, hint)) end
 
 local kinds = { directory = "string", directories = "table", tools = "table", ports = "table", connect = "table", files = "table",
                 udp = "boolean", least_abi = "number" }
-local function checked(options, name, ...)
-  options = options == nil and {} or options
-  if type(options) ~= "table" then fail(("policy.%s: takes a table, got %s"):format(name, type(options))) end
-  for key, value in pairs(options) do
-    local known = false
-    for _, one in ipairs { ... } do known = known or one == key end
-    if not known then
-      local near = core.nearest(tostring(key), { ... })
-      fail(("policy.%s: '%s' is not an option%s"):format(name, tostring(key), near and "; did you mean '" .. near .. "'?" or ""))
-    end
+local function checked(given, name, ...)
+  given = options_of.check(given, "policy." .. name, { ... })
+  for key, value in pairs(given) do
     if type(value) ~= kinds[key] then fail(("policy.%s: '%s' is a %s, got %s"):format(name, key, kinds[key], type(value))) end
   end
-  return options
+  return given
 end
 
 --- Compute only, for a static program: see "strict" in docs/policies.md. Not with `init = true`: the command

@@ -53,6 +53,11 @@ function Running:freeze() entry_of(self, "freeze").handle:freeze() end
 function Running:thaw() entry_of(self, "thaw").handle:thaw() end
 function Running:stats() return entry_of(self, "stats").handle:stats() end
 function Running:pid() return entry_of(self, "pid").pid end
+--- Its network interfaces: { { name =, link =, addresses =, network = } }.
+function Running:interfaces()
+  require "ccsand.netlink"  -- what makes values of networks
+  return entry_of(self, "interfaces").handle:interfaces()
+end
 --- Whether it has ended, as far as ccsand has looked.
 function Running:ended() return entry_of(self, "ended").result ~= nil or entry_of(self, "ended").handle:ended() end
 --- Ends it, with all of its processes, and returns its result.

@@ -6,6 +6,7 @@
 //   --level=b      and a network namespace with its loopback up
 //   --level=d      and 14 capabilities, no_new_privs (the default)
 //   --filter=FILE  and a filter: compiled BPF as seccomp(2) takes it
+//   --bridge=NAME  and on that bridge: a veth pair, an address and a route of each family
 //   --fork         the child copies this process's memory, rather than share it until exec
 //   --loops=N      N runs in one process; prints their median in microseconds
 //
@@ -33,7 +34,8 @@
 #include <unistd.h>
 
 static char level = 'd';
-static int copy_memory, loops;
+static int copy_memory, loops, go[2];
+static unsigned bridge;
 static const char *root;
 static char **command;
 static struct sock_fprog filter;
@@ -47,6 +49,8 @@ static _Noreturn void fail(const char *what) {
 static void must(long result, const char *what) {
     if (result < 0) fail(what);
 }
+
+#include "floor_net.h"
 
 static void take_root(void) {
     must(mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL), "make mounts private");
@@ -84,7 +88,13 @@ static int contained(void *unused) {
     (void)unused;
     take_root();
     must(sethostname("box", 3), "sethostname");
-    if (level >= 'b') raise_loopback();
+    if (bridge) {
+        char byte;
+        must(read(go[0], &byte, 1), "wait for the host");
+        net_configure();
+    } else if (level >= 'b') {
+        raise_loopback();
+    }
     if (level >= 'd') lower_rights();
     if (filter.len) must(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter), "filter");
     execve(command[0], command, environment);
@@ -95,9 +105,16 @@ static int run(void) {
     static char stack[32768] __attribute__((aligned(16)));
     int flags = SIGCHLD | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC, status;
     if (level >= 'b') flags |= CLONE_NEWNET;
-    if (!copy_memory) flags |= CLONE_VM | CLONE_VFORK;
+    if (!copy_memory) flags |= bridge ? CLONE_VM : CLONE_VM | CLONE_VFORK;
     pid_t child = clone(contained, stack + sizeof stack, flags, NULL);
     must(child, "clone");
+    if (bridge) {
+        static unsigned number;
+        static int handle = -1;
+        if (handle < 0) handle = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+        net_connect(handle, bridge, child, (unsigned)getpid() % 10000 * 100000 + ++number);
+        must(write(go[1], "", 1), "tell the child");
+    }
     while (waitpid(child, &status, 0) < 0)
         if (errno != EINTR) fail("wait");
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
@@ -139,6 +156,7 @@ int main(int argc, char **argv) {
         value = value ? value + 1 : "";
         if (!strncmp(word, "--level=", 8) && strchr("abd", *value)) level = *value;
         else if (!strncmp(word, "--filter=", 9)) read_filter(value);
+        else if (!strncmp(word, "--bridge=", 9)) bridge = if_nametoindex(value), must(pipe2(go, O_CLOEXEC), "pipe");
         else if (!strcmp(word, "--fork")) copy_memory = 1;
         else if (!strncmp(word, "--loops=", 8)) loops = atoi(value);
         else return fprintf(stderr, "floor: unknown option %s\n", word), 125;

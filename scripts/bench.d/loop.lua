@@ -1,4 +1,4 @@
--- loop.lua RUNS ROOT COMMAND...: level d, RUNS times in this process; prints the median
+-- loop.lua RUNS LEVEL ROOT COMMAND...: that level, RUNS times in this process; prints the median
 -- in microseconds of start and wait.
 local ffi = require "ffi"
 ffi.cdef [[
@@ -11,8 +11,8 @@ local function now()
   return tonumber(time.seconds) * 1e6 + tonumber(time.nanoseconds) / 1e3
 end
 
-local runs = tonumber(table.remove(arg, 1))
-local box = dofile(debug.getinfo(1, "S").source:match("^@(.*)loop%.lua$") .. "level_d.lua")
+local runs, level = tonumber(table.remove(arg, 1)), table.remove(arg, 1)
+local box = dofile(debug.getinfo(1, "S").source:match("^@(.*)loop%.lua$") .. "level_" .. level .. ".lua")
 local took = {}
 for i = -2, runs do
   local from = now()

@@ -83,13 +83,15 @@ class LuaCallSupervisor final : public CallSupervisor {
     luaL_getmetatable(L, kCallType);
     lua_setmetatable(L, -2);
     handle_ = luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_createtable(L, 0, 0);
+    names_ = luaL_ref(L, LUA_REGISTRYINDEX);
   }
   ~LuaCallSupervisor() override { hub_->supervisor = nullptr; }  // the state may be closing: references are its own
 
   void decide(int listener, const seccomp_notif& notification) override;
-  void add_polls(std::vector<pollfd>& polls) const override {
+  void enter_interests(bool wanted) override {
     for (const SharedCall& call : calls_)
-      if (call->performance) polls.push_back({call->performance->answer_fd(), POLLIN, 0});
+      if (call->performance) call->performance->enter_interest(wanted);
   }
   [[nodiscard]] std::int64_t deadline_ns() const override {
     std::int64_t next = -1;
@@ -98,7 +100,7 @@ class LuaCallSupervisor final : public CallSupervisor {
     if (performances() > 0 && (next < 0 || next_look_ns_ < next)) next = next_look_ns_;
     return next;
   }
-  void attend(std::span<const pollfd> polls) override;
+  void attend() override;
   void end() override {
     for (const SharedCall& call : calls_) {
       call->answered = true;  // for those that Lua still holds
@@ -107,7 +109,9 @@ class LuaCallSupervisor final : public CallSupervisor {
     calls_.clear();
     for (const Timer& timer : timers_) luaL_unref(state_, LUA_REGISTRYINDEX, timer.function);
     timers_.clear();
-    for (int* reference : {&handle_, &function_, &thread_}) luaL_unref(state_, LUA_REGISTRYINDEX, std::exchange(*reference, LUA_NOREF));
+    for (int* reference : {&handle_, &function_, &names_}) luaL_unref(state_, LUA_REGISTRYINDEX, std::exchange(*reference, LUA_NOREF));
+    ended_ = true;
+    if (depth_ == 0) release_thread();
   }
   void restrict_with(int ruleset, int cgroup) override { ruleset_ = ruleset, cgroup_ = cgroup; }
   [[nodiscard]] int ruleset() const { return ruleset_; }
@@ -134,9 +138,13 @@ class LuaCallSupervisor final : public CallSupervisor {
   void add_timer(std::int64_t due_ns, int function) { timers_.push_back({due_ns, function}); }
 
  private:
+  void push_name(const seccomp_data& data, const Architecture* architecture);
   // Calls what is on the stack with its arguments; a failure is told.
-  bool call_lua(int arguments) {
-    if (lua_pcall(state_, arguments, 0, 0) == 0) return true;
+  bool call_lua(int arguments, int results) {
+    ++depth_;
+    bool good = lua_pcall(state_, arguments, results, 0) == 0;
+    --depth_;
+    if (good) return true;
     lua_getglobal(state_, "tostring");
     lua_insert(state_, -2);
     const char* text = lua_pcall(state_, 1, 1, 0) == 0 && lua_isstring(state_, -1) ? lua_tostring(state_, -1) : "?";
@@ -144,20 +152,58 @@ class LuaCallSupervisor final : public CallSupervisor {
     lua_settop(state_, 0);
     return false;
   }
+  // A handler may have waited for the container's own end: the stack that it runs on is let go of after it.
+  void release_thread() { luaL_unref(state_, LUA_REGISTRYINDEX, std::exchange(thread_, LUA_NOREF)); }
+  void settle_end() {
+    if (ended_ && depth_ == 0) release_thread();
+  }
   void forget_answered() {
     calls_.erase(std::remove_if(calls_.begin(), calls_.end(), [](const SharedCall& call) { return call->answered; }), calls_.end());
   }
 
   lua_State* state_;
-  int thread_ = 0, function_ = 0, handle_ = 0;  // in Lua's registry
+  int thread_ = 0, function_ = 0, handle_ = 0, names_ = 0;  // in Lua's registry; the last: calls' numbers -> names
   SharedHub hub_ = std::make_shared<Hub>();
   std::int64_t last_token_ = 0;
   std::vector<SharedCall> calls_;  // without an answer yet
   std::vector<Timer> timers_;
-  bool killed_ = false;
+  bool killed_ = false, ended_ = false;
+  int depth_ = 0;  // of Lua's functions that are at work on `state_`
   int ruleset_ = -1, cgroup_ = -1;
   std::int64_t next_look_ns_ = 0;
 };
+
+constexpr std::int64_t kNoNumber = std::int64_t{1} << 53;  // from here on, not every number is one of Lua's
+
+// The low halves of the arguments, then the high ones, in a table.
+void push_halves(lua_State* L, const seccomp_data& data) {
+  lua_createtable(L, 12, 0);
+  for (int i = 0; i < 6; ++i) {
+    lua_pushnumber(L, static_cast<double>(data.args[i] & UINT32_MAX));
+    lua_rawseti(L, -2, 1 + i);
+    lua_pushnumber(L, static_cast<double>(data.args[i] >> 32));
+    lua_rawseti(L, -2, 7 + i);
+  }
+}
+
+// The names of the native architecture are looked up once each.
+void LuaCallSupervisor::push_name(const seccomp_data& data, const Architecture* architecture) {
+  lua_State* L = state_;
+  bool native = architecture == &native_architecture();
+  lua_rawgeti(L, LUA_REGISTRYINDEX, names_);
+  if (native) {
+    lua_rawgeti(L, -1, data.nr);
+    if (!lua_isnil(L, -1)) return lua_remove(L, -2);
+    lua_pop(L, 1);
+  }
+  auto name = architecture != nullptr ? system_call_name(*architecture, data.nr) : std::nullopt;
+  push_text(L, name ? *name : std::to_string(data.nr));
+  if (native && name) {
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, -3, data.nr);
+  }
+  lua_remove(L, -2);
+}
 
 void LuaCallSupervisor::decide(int listener, const seccomp_notif& notification) {
   auto call = std::make_shared<Call>();
@@ -166,33 +212,40 @@ void LuaCallSupervisor::decide(int listener, const seccomp_notif& notification) 
   call->notification = notification;
   calls_.push_back(call);
   lua_State* L = state_;
+  const seccomp_data& data = call->notification.data;
   const Architecture* architecture = nullptr;
   for (const Architecture& one : architectures())
-    if (one.audit == notification.data.arch) architecture = &one;
+    if (one.audit == data.arch) architecture = &one;
   lua_rawgeti(L, LUA_REGISTRYINDEX, function_);
   lua_rawgeti(L, LUA_REGISTRYINDEX, handle_);
   lua_pushnumber(L, static_cast<double>(call->token));
-  auto name = architecture != nullptr ? system_call_name(*architecture, notification.data.nr) : std::nullopt;
-  push_text(L, name ? *name : std::to_string(notification.data.nr));
+  push_name(data, architecture);
   lua_pushinteger(L, static_cast<lua_Integer>(notification.pid));
   push_text(L, architecture != nullptr ? architecture->name : "?");
-  // A double cannot hold 64 bits: besides the number, both halves, which are exact.
-  for (std::uint64_t argument : notification.data.args) lua_pushnumber(L, static_cast<double>(static_cast<std::int64_t>(argument)));
-  for (std::uint64_t argument : notification.data.args) lua_pushnumber(L, static_cast<double>(argument & UINT32_MAX));
-  for (std::uint64_t argument : notification.data.args) lua_pushnumber(L, static_cast<double>(argument >> 32));
-  bool good = call_lua(23);
-  if (!good || (!call->performance && !call->deferred)) answer(*call, EPERM, 0);  // no effect on one that has an answer
+  // A double cannot hold 64 bits: where one is too large, the halves of all besides, which are exact.
+  bool exact = true;
+  for (std::uint64_t argument : data.args) {
+    auto value = static_cast<std::int64_t>(argument);
+    exact = exact && value > -kNoNumber && value < kNoNumber;
+    lua_pushnumber(L, static_cast<double>(value));
+  }
+  if (!exact) push_halves(L, data);
+  bool good = call_lua(exact ? 11 : 12, 1);
+  // Lua's function answers with a number itself; all other answers are methods.
+  if (good && lua_type(L, -1) == LUA_TNUMBER) answer(*call, 0, static_cast<std::int64_t>(lua_tonumber(L, -1)));
+  else if (!good || (!call->performance && !call->deferred)) answer(*call, EPERM, 0);  // no effect on one that has an answer
+  if (good) lua_pop(L, 1);
   forget_answered();
+  settle_end();
 }
 
-void LuaCallSupervisor::attend(std::span<const pollfd> polls) {
-  std::size_t at = 0;
+void LuaCallSupervisor::attend() {
+  if (calls_.empty() && timers_.empty()) return;  // as before each of a row of calls that are answered at once
   std::vector<SharedCall> present = calls_;
   for (const SharedCall& call : present) {
-    if (!call->performance || at >= polls.size()) continue;
-    // Lua may hold the call for long; the caller's root and namespaces are not to be held with it.
-    if (polls[at++].revents == 0) continue;
+    if (!call->performance || !call->performance->take_answered()) continue;
     call->performance->attend();  // it calls back
+    // Lua may hold the call for long; the caller's root and namespaces are not to be held with it.
     call->performance.reset();
   }
   if (monotonic_ns() >= next_look_ns_) forget_gone();
@@ -205,9 +258,10 @@ void LuaCallSupervisor::attend(std::span<const pollfd> polls) {
     timers_.erase(timers_.begin() + static_cast<std::ptrdiff_t>(i));
     lua_rawgeti(state_, LUA_REGISTRYINDEX, function);
     luaL_unref(state_, LUA_REGISTRYINDEX, function);
-    (void)call_lua(0);  // the Lua side denies a call whose handler failed
+    (void)call_lua(0, 0);  // the Lua side denies a call whose handler failed
   }
   forget_answered();
+  settle_end();
 }
 
 // ---- methods
@@ -256,12 +310,9 @@ Result<int> bytes_body(lua_State* L) {
 // simulate(program): what a filter answers to this very call
 Result<int> simulate_body(lua_State* L) {
   CallHandle handle = CCSAND_TRY(handle_argument(L, "simulate"));
-  std::size_t size = 0;
-  const char* bytes = lua_type(L, 3) == LUA_TSTRING ? lua_tolstring(L, 3, &size) : nullptr;
-  if (bytes == nullptr || size == 0) return make_error(EINVAL, "simulate", "", "takes a compiled filter");
-  std::vector<sock_filter> program(size / sizeof(sock_filter));
-  std::memcpy(program.data(), bytes, program.size() * sizeof(sock_filter));
-  lua_pushnumber(L, CCSAND_TRY(simulate(program, handle.call->notification.data)));
+  auto program = program_value(L, 3);
+  if (!program) return make_error(EINVAL, "simulate", "", "takes a compiled filter");
+  lua_pushnumber(L, CCSAND_TRY(simulate(*program, handle.call->notification.data)));
   return 1;
 }
 

@@ -82,12 +82,9 @@ Result<void> read_identity(Table& table, ContainerSpec& spec) {
   Table seccomp(L, at, table.name_of("seccomp"));
   // A compiled program as seccomp(2) takes it: instructions of eight bytes.
   int bytes = seccomp.push("bpf");
-  std::size_t size = 0;
-  const char* data = lua_type(L, bytes) == LUA_TSTRING ? lua_tolstring(L, bytes, &size) : nullptr;
-  if (data == nullptr || size == 0 || size % sizeof(sock_filter) != 0 || size / sizeof(sock_filter) > 4096)
-    return seccomp.wrong("bpf", "must be a program of 1 to 4096 instructions of eight bytes each");
-  spec.filter.resize(size / sizeof(sock_filter));
-  std::memcpy(spec.filter.data(), data, size);
+  auto program = program_value(L, bytes);
+  if (!program) return seccomp.wrong("bpf", "must be a program of 1 to 4096 instructions of eight bytes each");
+  spec.filter = std::move(*program);
   spec.filter_name = "bpf";
   CCSAND_TRY(seccomp.text("name", spec.filter_name));
   CCSAND_TRY(seccomp.boolean("notifies", spec.filter_notifies));
@@ -247,6 +244,7 @@ Result<ContainerRequest> read_container(lua_State* L, int index) {
   CCSAND_TRY(read_command(table, request));
   CCSAND_TRY(read_run_options(table, request));
   CCSAND_TRY(table.finish());
+  spec.network.host_name = is_host_name(spec.hostname) ? spec.hostname : std::string();  // that which was asked for
   if (spec.hostname.empty() && spec.uts.kind == NamespaceChoice::fresh) spec.hostname = "ccsand";
   CCSAND_TRY(validate(spec));
   return request;

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <cmath>
+#include <cstdlib>
 #include <memory>
 
 #include "bindings/binding.hpp"
@@ -12,12 +13,14 @@
 #include "bindings/hook.hpp"
 #include "bindings/interrupt.hpp"
 #include "bindings/modules.hpp"
+#include "bindings/network_reader.hpp"
 #include "bindings/result.hpp"
 #include "bindings/running_streams.hpp"
 #include "bindings/table.hpp"
 #include "core/generation.hpp"
 #include "core/host_check.hpp"
 #include "core/seccomp/constants.hpp"
+#include "core/seccomp/shipped_filters.hpp"
 #include "core/signals.hpp"
 #include "core/state.hpp"
 #include "sys/device.hpp"
@@ -224,7 +227,7 @@ Result<int> trace_body(lua_State* L) {
 
 int collect_handle(lua_State* L) {
   auto* handle = static_cast<Handle*>(lua_touserdata(L, 1));
-  if (handle->owner == process_generation()) handle->running.reset();
+  if (handle->owner == process_generation()) Running::discard(std::move(handle->running));
   else (void)handle->running.release();  // a forked child's copy: not its to end
   handle->~Handle();
   return 0;
@@ -276,6 +279,18 @@ Result<int> capabilities_body(lua_State* L) {
   }
   return 1;
 }
+// shipped_filter(container's table, profile) -> the program that was compiled with ccsand, or nil
+Result<int> shipped_filter_body(lua_State* L) {
+  Table table = CCSAND_TRY(Table::argument(L, 1, "container"));
+  ContainerSpec spec;
+  CCSAND_TRY(read_capabilities(table, spec));
+  std::string profile = CCSAND_TRY(text_argument(L, 2, "shipped_filter"));
+  // Another Lua tree may have another profile of that name.
+  if (const char* path = std::getenv("CCSAND_LUA_PATH"); path != nullptr && *path != '\0') return 0;
+  for (const ShippedFilter& one : shipped_filters())
+    if (one.profile == profile && (spec.capabilities & one.relevant) == one.capabilities) return push_text(L, one.program), 1;
+  return 0;
+}
 Result<int> caller_body(lua_State* L) {
   std::string position = caller_position(L);
   if (position.empty()) return 0;
@@ -283,9 +298,39 @@ Result<int> caller_body(lua_State* L) {
   return 1;
 }
 
+// interfaces(): { name =, link = the host's end, addresses =, network = } of each
+Result<int> interfaces_body(lua_State* L) {
+  Handle* handle = CCSAND_TRY(handle_argument(L, "interfaces"));
+  lua_createtable(L, 1, 0);
+  const NetworkAttachment* network = handle->running->network();
+  if (network == nullptr) return 1;
+  int count = 0;
+  for (const NetworkAttachment::Interface& one : network->interfaces()) {
+    lua_createtable(L, 0, 4);
+    push_text(L, one.spec->name);
+    lua_setfield(L, -2, "name");
+    if (one.network) {
+      push_text(L, one.host_end);
+      lua_setfield(L, -2, "link");
+      push_bridge(L, one.network);
+      lua_setfield(L, -2, "network");
+    }
+    lua_createtable(L, 2, 0);
+    int addresses = 0;
+    for (const IpPrefix& address : one.network ? one.lease.addresses : one.spec->addresses) {
+      push_text(L, address.address.text().view());
+      lua_rawseti(L, -2, ++addresses);
+    }
+    lua_setfield(L, -2, "addresses");
+    lua_rawseti(L, -2, ++count);
+  }
+  return 1;
+}
+
 constexpr Function kMethods[] = {{"wait", binding<wait_body>},     {"kill", binding<kill_body>},
                                  {"freeze", binding<freeze_body>}, {"thaw", binding<thaw_body>},
                                  {"stats", binding<stats_body>},   {"pid", binding<pid_body>},
+                                 {"interfaces", binding<interfaces_body>},
                                  {"exec", binding<exec_body>},     {"trace", binding<trace_body>},
                                  {"id", binding<id_body>},
                                  {"ended", binding<ended_body>},   {"close", binding<close_body>}};
@@ -298,6 +343,7 @@ constexpr Function kFunctions[] = {{"check", binding<check_body>},
                                    {"caller", binding<caller_body>},
                                    {"nearest", binding<nearest_body>},
                                    {"capabilities", binding<capabilities_body>},
+                                   {"shipped_filter", binding<shipped_filter_body>},
                                    {"is_terminal", binding<is_terminal_body>}};
 }  // namespace
 

@@ -3,6 +3,8 @@
 
 #include <cerrno>
 
+#include "bindings/network_reader.hpp"
+
 #include "sys/kernel_abi.hpp"
 
 namespace ccsand {
@@ -180,15 +182,6 @@ Result<void> read_filesystems(Table& table, ContainerSpec& spec) {
   CCSAND_TRY(table.texts("masked_paths", spec.masked_paths));
   CCSAND_TRY(table.texts("readonly_paths", spec.readonly_paths));
   CCSAND_TRY(table.pairs("sysctls", spec.sysctls));
-  return {};
-}
-
-Result<void> read_network(Table& table, ContainerSpec& spec) {
-  static constexpr Name kNetworks[] = {{"none", NamespaceChoice::fresh}, {"host", NamespaceChoice::host}};
-  std::uint64_t network = NamespaceChoice::fresh;
-  if (!CCSAND_TRY(table.word("network", kNetworks, network))) return {};
-  spec.net = {static_cast<NamespaceChoice::Kind>(network), {}, -1};
-  spec.network_named = true;
   return {};
 }
 

@@ -1,6 +1,5 @@
 // ccsand.filter: compiles and simulates filters for ccsand.seccomp, where policies are made.
 #include <cerrno>
-#include <cstring>
 
 #include "bindings/binding.hpp"
 #include "bindings/modules.hpp"
@@ -91,14 +90,10 @@ Result<std::uint64_t> call_argument(lua_State* L, int index) {
 
 // simulate(program, architecture, call, argument...) -> action (SECCOMP_RET_* with its data)
 Result<int> simulate_body(lua_State* L) {
-  std::size_t size = 0;
-  const char* bytes = lua_type(L, 1) == LUA_TSTRING ? lua_tolstring(L, 1, &size) : nullptr;
-  if (bytes == nullptr || size == 0) return make_error(EINVAL, "simulate", "", "takes a compiled filter");
-  std::vector<sock_filter> program(size / sizeof(sock_filter));
-  std::memcpy(program.data(), bytes, program.size() * sizeof(sock_filter));
+  auto program = program_value(L, 1);
+  if (!program) return make_error(EINVAL, "simulate", "", "takes a compiled filter");
   std::string name = CCSAND_TRY(text_argument(L, 2, "simulate"));
-  const Architecture* architecture = name == "native" ? &native_architecture() : find_architecture(name);
-  if (architecture == nullptr) return make_error(EINVAL, "seccomp", name, "is no architecture that ccsand knows");
+  const Architecture* architecture = CCSAND_TRY(require_architecture(name));
   seccomp_data call = {};
   call.arch = architecture->audit;
   if (lua_type(L, 3) == LUA_TNUMBER) {
@@ -110,7 +105,7 @@ Result<int> simulate_body(lua_State* L) {
     call.nr = *number;
   }
   for (int i = 0; i < 6; ++i) call.args[i] = CCSAND_TRY(call_argument(L, 4 + i));
-  lua_pushnumber(L, CCSAND_TRY(simulate(program, call)));
+  lua_pushnumber(L, CCSAND_TRY(simulate(*program, call)));
   return 1;
 }
 
@@ -118,8 +113,7 @@ Result<int> simulate_body(lua_State* L) {
 Result<int> number_body(lua_State* L) {
   std::string word = CCSAND_TRY(text_argument(L, 1, "number"));
   std::string name = lua_isnoneornil(L, 2) ? "native" : CCSAND_TRY(text_argument(L, 2, "number"));
-  const Architecture* architecture = name == "native" ? &native_architecture() : find_architecture(name);
-  if (architecture == nullptr) return make_error(EINVAL, "seccomp", name, "is no architecture that ccsand knows");
+  const Architecture* architecture = CCSAND_TRY(require_architecture(name));
   auto number = system_call_number(*architecture, word);
   if (!number) return 0;
   lua_pushinteger(L, *number);

@@ -57,6 +57,8 @@ void add_searcher(lua_State* L) {
   lua_setfield(L, -2, "ccsand.sys");
   lua_pushcfunction(L, open_cgroup);
   lua_setfield(L, -2, "ccsand.cgroup");
+  lua_pushcfunction(L, open_netlink);
+  lua_setfield(L, -2, "ccsand.netlink");
   lua_pushcfunction(L, open_filter);
   lua_setfield(L, -2, "ccsand.filter");
   lua_pushcfunction(L, open_json);

@@ -83,6 +83,17 @@ void push_result(lua_State* L, const RunResult& result) {
   set(L, "system", static_cast<double>(result.system_us) / 1e6);
   set(L, "max_rss", static_cast<double>(result.max_rss));
   if (result.cgroup) set_cgroup_fields(L, *result.cgroup);
+  if (result.egress.empty()) return;
+  lua_createtable(L, static_cast<int>(result.egress.size()), 0);
+  int count = 0;
+  for (const RuleCount& rule : result.egress) {
+    lua_createtable(L, 0, 3);
+    set(L, "rule", std::string_view(rule.rule));
+    set(L, "packets", static_cast<double>(rule.packets));
+    set(L, "bytes", static_cast<double>(rule.bytes));
+    lua_rawseti(L, -2, ++count);
+  }
+  lua_setfield(L, -2, "egress");
 }
 
 }  // namespace ccsand

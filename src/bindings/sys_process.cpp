@@ -208,13 +208,10 @@ Result<std::optional<LoadFilter>> read_filter(Table& options) {
   int at = options.push("seccomp");
   if (lua_isnil(L, at)) return std::optional<LoadFilter>();
   if (lua_type(L, at) != LUA_TSTRING) return options.wrong_type("seccomp", "a compiled filter", at);
-  std::size_t size = 0;
-  const char* data = lua_tolstring(L, at, &size);
-  if (size == 0 || size % sizeof(sock_filter) != 0 || size / sizeof(sock_filter) > 4096)
-    return options.wrong("seccomp", "must be 1 to 4096 BPF instructions of 8 bytes");
+  auto program = program_value(L, at);
+  if (!program) return options.wrong("seccomp", "must be 1 to 4096 BPF instructions of 8 bytes");
   LoadFilter filter;
-  filter.program.resize(size / sizeof(sock_filter));
-  std::memcpy(filter.program.data(), data, size);
+  filter.program = std::move(*program);
   return std::optional<LoadFilter>(std::move(filter));
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cmath>
+#include <cstring>
 
 namespace ccsand {
 
@@ -252,6 +253,14 @@ Result<std::string> text_argument(lua_State* L, int index, const char* function)
   std::string_view text = view(L, index);
   if (text.find('\0') != std::string_view::npos) return make_error(EINVAL, function, "", "an argument holds a zero byte");
   return std::string(text);
+}
+std::optional<std::vector<sock_filter>> program_value(lua_State* L, int index) {
+  if (lua_type(L, index) != LUA_TSTRING) return std::nullopt;
+  std::string_view bytes = view(L, index);
+  if (bytes.empty() || bytes.size() % sizeof(sock_filter) != 0 || bytes.size() / sizeof(sock_filter) > BPF_MAXINSNS) return std::nullopt;
+  std::vector<sock_filter> program(bytes.size() / sizeof(sock_filter));
+  std::memcpy(program.data(), bytes.data(), bytes.size());
+  return program;
 }
 Result<std::int64_t> integer_argument(lua_State* L, int index, const char* function, std::int64_t least, std::int64_t most) {
   double value = lua_type(L, index) == LUA_TNUMBER ? lua_tonumber(L, index) : std::nan("");

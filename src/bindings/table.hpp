@@ -2,6 +2,8 @@
 // nearest one, every value has its type or an error that names the key.
 #pragma once
 
+#include <linux/filter.h>
+
 #include <cstdint>
 #include <lua.hpp>
 #include <optional>
@@ -67,6 +69,8 @@ class Table {
 // Single values, for the elements of arrays and plain arguments.
 Result<std::string> text_argument(lua_State* L, int index, const char* function);
 Result<std::int64_t> integer_argument(lua_State* L, int index, const char* function, std::int64_t least, std::int64_t most);
+// A compiled filter, as seccomp(2) takes it: 1 to 4096 instructions. None where it is anything else.
+std::optional<std::vector<sock_filter>> program_value(lua_State* L, int index);
 Result<std::uint64_t> word_value(lua_State* L, int index, std::span<const Name> names, std::string_view what);
 Result<std::uint64_t> bits_value(lua_State* L, int index, std::span<const Name> names, std::string_view what, bool as_set);
 

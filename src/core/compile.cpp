@@ -1,5 +1,8 @@
 // From a container's description to the plan that assembles it: namespaces, identity,
 // attributes and the order of it all. What makes up its root is in compile_root.cpp.
+#include <sys/mount.h>
+
+#include <algorithm>
 #include <csignal>
 
 #include "core/plan_builder.hpp"
@@ -92,6 +95,24 @@ void join_for_child(PlanBuilder& b, bool restore) {
   join(b.spec.pid, CLONE_NEWPID);
 }
 
+void prepare_network(PlanBuilder& b) {
+  const NetworkSpec& network = b.spec.network;
+  if (network.interfaces.empty() && network.rules.empty()) return;
+  b.network = std::make_shared<const NetworkSpec>(network);
+  b.plan.host(PrepareNetwork{b.network});
+  bool has_names = std::any_of(network.interfaces.begin(), network.interfaces.end(),
+                               [](const InterfaceSpec& one) { return one.kind == InterfaceSpec::bridge || one.kind == InterfaceSpec::user; });
+  if (!has_names || b.spec.mount.kind != NamespaceChoice::fresh) return;
+  b.plan.host(OpenNameFiles{b.hosts = b.plan.new_slot(), b.resolver = b.plan.new_slot()});
+  for (Slot slot : {b.hosts, b.resolver}) {
+    SetMountAttributes attributes;
+    attributes.tree = slot;
+    attributes.set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+    attributes.propagation = MS_PRIVATE;
+    b.plan.host(attributes);
+  }
+}
+
 void prepare_host(PlanBuilder& b) {
   const ContainerSpec& spec = b.spec;
   if (spec.landlock)  // first of all: it may be more than this kernel can keep
@@ -99,6 +120,7 @@ void prepare_host(PlanBuilder& b) {
   open_joined(b);
   if (spec.mount.kind != NamespaceChoice::joined) open_sources(b);
   if (spec.init) b.plan.host(OpenInit{b.init = b.plan.new_slot()});
+  prepare_network(b);
   b.plan.host(LookUpUser{b.root_tree, spec.command_user, spec.command_group, spec.command_groups, spec.home_from_user});
   if (wants_cgroup(spec)) b.plan.host(CreateCgroup{spec.limits});
   if (spec.time.kind == NamespaceChoice::fresh)
@@ -136,6 +158,7 @@ void clone_and_attend(PlanBuilder& b) {
       if (spec.mounts[i].id_mapped && b.sources[i] != kNoSlot) map(b.sources[i], spec.mounts[i].recursive);
   }
   if (wants_cgroup(spec)) b.plan.host(AttachCgroup{});
+  if (b.network && b.born_networked()) b.plan.host(ConnectNetwork{b.network});
   if (spec.oom_score_adj) b.plan.host(SetOomScoreAdj{*spec.oom_score_adj});
   call_hooks(b, Phase::created);
   if (spec.time.kind == NamespaceChoice::fresh) b.plan.host(PrepareTimeNamespace{0, 0, true});
@@ -278,7 +301,12 @@ void container_side(PlanBuilder& b) {
   if (!spec.redirects.empty()) b.plan.container(Redirect{spec.redirects, kNoSlot});
   if (!spec.hostname.empty()) b.plan.container(SetHostname{spec.hostname});
   if (!spec.domainname.empty()) b.plan.container(SetDomainname{spec.domainname});
-  if (spec.net.kind == NamespaceChoice::fresh) b.plan.container(BringUpLoopback{});
+  if (b.network) {
+    if (!b.born_networked()) b.plan.host(ConnectNetwork{b.network});
+    b.plan.container(ConfigureNetwork{b.network});
+  } else if (spec.net.kind == NamespaceChoice::fresh) {
+    b.plan.container(BringUpLoopback{});
+  }
   set_sysctls(b);
   enter_root(b);
   open_terminal(b);

@@ -103,6 +103,7 @@ void mount_kernel_filesystems(PlanBuilder& b) {
   }
   if (spec.dev) {
     b.plan.container(AttachMount{b.devices, b.in_root("/dev"), "device tree", can_make});
+    b.plan.container(BindDevices{b.in_root("/dev")});
   } else if (b.devices != kNoSlot) {
     b.plan.container(AttachMount{b.devices, kOldRoot, "device tree", false});  // for the masks alone
     ++b.covers;
@@ -126,6 +127,20 @@ void mount_users(PlanBuilder& b) {
     else
       b.plan.container(MountFilesystem{mount.type, mount.options, mount.attributes, b.in_root(mount.target), kNoSlot, mount.source, false});
   }
+}
+
+// By which the container finds names: made, never the image's.
+void mount_names(PlanBuilder& b) {
+  if (b.hosts == kNoSlot) return;
+  const RootSpec& root = b.spec.root;
+  auto mount = [&](Slot tree, const char* path, const char* name) {
+    if (root.access == RootSpec::layer) b.plan.container(UnlinkSymlink{b.in_root(path)});
+    if (root.access != RootSpec::read_only) b.plan.container(MakeMountPoint{b.in_root(path), tree});
+    b.plan.container(AttachMount{tree, b.in_root(path), name, false, root.host_view});
+  };
+  if (root.access != RootSpec::read_only) b.plan.container(MakeDirectory{b.in_root("/etc"), 0755, true});
+  mount(b.hosts, "/etc/hosts", "hosts");
+  mount(b.resolver, "/etc/resolv.conf", "resolv.conf");
 }
 
 }  // namespace
@@ -165,6 +180,7 @@ void open_sources(PlanBuilder& b) {
 void assemble_root(PlanBuilder& b) {
   assemble_tree(b);
   mount_kernel_filesystems(b);
+  mount_names(b);
   mount_users(b);
   restrict_paths(b);
   if (b.spec.dev) mount_devices(b);

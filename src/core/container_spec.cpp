@@ -86,6 +86,15 @@ Result<void> validate_sysctls(const ContainerSpec& spec) {
   return {};
 }
 
+// The rules are in the container's own namespace, where these capabilities would undo them or go past them.
+Result<void> validate_egress(const ContainerSpec& spec) {
+  constexpr std::uint64_t kNetAdmin = bit(12), kNetRaw = bit(13), kSysAdmin = bit(21);
+  if (spec.network.rules.empty()) return {};
+  if (((spec.capabilities | spec.ambient | spec.inheritable) & (kNetAdmin | kNetRaw | kSysAdmin)) != 0)
+    return nonsense("egress", "cannot hold a container that has net_admin, net_raw or sys_admin", "drop these capabilities, or filter outside of the container");
+  return {};
+}
+
 Result<void> validate_namespaces(const ContainerSpec& spec) {
   if (spec.mount.kind == NamespaceChoice::host)
     return nonsense("namespaces.mount", "must be new or joined: the host's mounts are never changed");
@@ -104,6 +113,12 @@ Result<void> validate_namespaces(const ContainerSpec& spec) {
     if (!numeric(spec.command_user) || !numeric(spec.command_group))
       return nonsense("user", "must be a number where the mount namespace is joined: there is no root to look names up in");
   }
+  if (spec.net.kind != NamespaceChoice::fresh && !spec.network.interfaces.empty())
+    return nonsense("network", "needs a new network namespace");
+  if (spec.network.interfaces.empty() && !spec.network.rules.empty() && spec.net.kind != NamespaceChoice::fresh)
+    return nonsense("egress", "needs a new network namespace: it would change the host's rules");
+  CCSAND_TRY(validate(spec.network));
+  CCSAND_TRY(validate_egress(spec));
   if (spec.uts.kind != NamespaceChoice::fresh && (!spec.hostname.empty() || !spec.domainname.empty()))
     return nonsense("hostname", "needs a new uts namespace: it would rename the host");
   return {};

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/cgroup_limits.hpp"
+#include "core/network/attachment.hpp"
 #include "core/plan.hpp"
 
 namespace ccsand {
@@ -44,6 +45,8 @@ struct ContainerSpec {
   NamespaceChoice mount, pid, net, uts, ipc, user, cgroup, time = {NamespaceChoice::host, {}, -1};
   std::int64_t monotonic_offset_ns = 0, boottime_offset_ns = 0;  // of a new time namespace
   std::vector<IdRange> uid_map, gid_map;                         // of a new user namespace
+
+  NetworkSpec network;                                           // of a new network namespace
 
   RootSpec root;
   bool proc = true, sys = true, dev = true;

@@ -15,6 +15,7 @@
 namespace ccsand {
 
 class Cgroup;
+class NetworkAttachment;
 
 // A place in the run's table of descriptors; -1 is none (the current directory).
 using Slot = int;
@@ -51,7 +52,9 @@ struct Context {
   Identity identity;
   ExecImage exec;
   std::unique_ptr<Cgroup> cgroup;
+  std::shared_ptr<NetworkAttachment> network;  // of both sides, while the container is assembled
   std::vector<std::pair<std::uint64_t, int>> home_namespaces;  // by kind: to go back to, after JoinForChild
+  bool devices_to_bind = false;  // the device tree has places for nodes, and no nodes: BindDevices
   bool time_prepared = false;    // the next child would get another time namespace
   int* child_terminal = nullptr; // shared by both sides: the master's number in the child
   const ExecWords* later_words = nullptr;  // goes before `exec` once it has an argv

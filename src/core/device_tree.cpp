@@ -32,23 +32,29 @@ constexpr Link kLinks[] = {{"fd", "/proc/self/fd"},
                            {"stderr", "/proc/self/fd/2"},
                            {"ptmx", "pts/ptmx"}};
 
-Result<void> populate(int tree) {
+// In a user namespace there is no right to make nodes: then places to bind the host's to.
+Result<void> populate(int tree, bool& without_nodes) {
   for (const Node& node : kNodes) {
-    CCSAND_TRY(sys::mknodat(tree, node.name, S_IFCHR | 0666, makedev(node.major, node.minor)));
+    auto made = without_nodes ? sys::mknodat(tree, node.name, S_IFREG | 0666, 0) : sys::mknodat(tree, node.name, S_IFCHR | 0666, makedev(node.major, node.minor));
+    if (!made && made.error().code == EPERM && !without_nodes) {
+      without_nodes = true;
+      made = sys::mknodat(tree, node.name, S_IFREG | 0666, 0);
+    }
+    if (!made) return made;
   }
   for (const Link& link : kLinks) CCSAND_TRY(sys::symlinkat(link.target, tree, link.name));
   for (const char* directory : {"pts", "shm", "mqueue"}) CCSAND_TRY(sys::mkdirat(tree, directory, 0755));
   return sys::mknodat(tree, "console", S_IFREG | 0600, 0);
 }
 
-Result<Fd> make_device_tree() {
+Result<Fd> make_device_tree(bool& without_nodes) {
   Fd fs = CCSAND_TRY(sys::fsopen("tmpfs"));
   CCSAND_TRY(sys::fsconfig_set_string(fs.get(), "size", "64k"));
   CCSAND_TRY(sys::fsconfig_set_string(fs.get(), "mode", "0755"));
   CCSAND_TRY(sys::fsconfig_create(fs.get(), "tmpfs"));
   Fd tree = CCSAND_TRY(sys::fsmount(fs.get(), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
   mode_t mask = sys::umask(0);
-  auto populated = populate(tree.get());
+  auto populated = populate(tree.get(), without_nodes);
   (void)sys::umask(mask);
   if (!populated) return populated.error().in("device tree");
   CCSAND_TRY(sys::fsconfig_set_flag(fs.get(), "ro"));
@@ -60,17 +66,19 @@ Result<Fd> make_device_tree() {
 // detached mount can be copied.
 struct Template {
   Fd tree;
-  bool cannot_copy = false;
+  bool cannot_copy = false, without_nodes = false;
 };
 Template device_template;
 }  // namespace
 
 Result<void> apply(const OpenDeviceTree& op, Context& context) {
   if (device_template.cannot_copy) {
-    context.put(op.out, CCSAND_TRY(make_device_tree()));
+    context.put(op.out, CCSAND_TRY(make_device_tree(device_template.without_nodes)));
+    context.devices_to_bind = device_template.without_nodes;
     return {};
   }
-  if (!device_template.tree.open()) device_template.tree = CCSAND_TRY(make_device_tree());
+  if (!device_template.tree.open()) device_template.tree = CCSAND_TRY(make_device_tree(device_template.without_nodes));
+  context.devices_to_bind = device_template.without_nodes;
   auto copy = sys::open_tree(device_template.tree.get(), "", OPEN_TREE_CLONE | AT_EMPTY_PATH);
   if (!copy) {
     // Before Linux 6.15 a detached mount cannot be copied: each container gets one of its own.
@@ -80,6 +88,18 @@ Result<void> apply(const OpenDeviceTree& op, Context& context) {
     return {};
   }
   context.put(op.out, std::move(*copy));
+  return {};
+}
+
+Result<void> apply(const BindDevices& op, Context& context) {
+  if (!context.devices_to_bind) return {};
+  Fd tree = CCSAND_TRY(resolve(op.tree, context, O_DIRECTORY));
+  for (const Node& node : kNodes) {
+    FixedText<32> path("/dev/");
+    path.append(node.name);
+    Fd own = CCSAND_TRY(sys::open_tree(AT_FDCWD, path.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
+    CCSAND_TRY(sys::move_mount(own.get(), "", tree.get(), node.name, MOVE_MOUNT_F_EMPTY_PATH, path.view(), node.name));
+  }
   return {};
 }
 

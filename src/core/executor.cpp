@@ -248,6 +248,8 @@ std::vector<int> needed_descriptors(const Plan& plan, const Context& context, co
 Result<sys::Child> clone_child(Launch& host, Launch& child_side, Context& child_context, const Cloning& how, ExecSignal& signal) {
   child_context.fds = host.context->fds;
   child_context.identity = host.context->identity;
+  child_context.network = host.context->network;
+  child_context.devices_to_bind = host.context->devices_to_bind;
   std::swap(child_context.exec, host.context->exec);  // only the child needs it
   child_context.child_terminal = host.context->child_terminal = &host.block->terminal;
   child_context.child_listener = host.context->child_listener = &host.block->listener;

@@ -11,16 +11,17 @@
 #include "core/operations/lifecycle.hpp"
 #include "core/operations/mounts.hpp"
 #include "core/operations/namespaces.hpp"
+#include "core/operations/network.hpp"
 #include "core/operations/process.hpp"
 
 namespace ccsand {
 
 using Operation =
     std::variant<OpenTree, MountFilesystem, AttachMount, BindMount, SetMountAttributes, LockMounts, MoveMount, MaskPath,
-                 OpenDeviceTree, Unmount, PivotRoot, MakeDirectory, MakeFile, MakeMountPoint, MakeNode, MakeSymlink,
+                 OpenDeviceTree, BindDevices, Unmount, PivotRoot, MakeDirectory, MakeFile, MakeMountPoint, MakeNode, MakeSymlink, UnlinkSymlink,
                  ChangeOwner, ChangeMode, WriteFile, ChangeDirectory, ChangeRoot, Clone, Unshare, JoinNamespace,
                  JoinForChild, PrepareTimeNamespace, WriteIdMap, OpenNamespace, OpenNamespacePath, OpenProcessRoot, SetHostname, SetDomainname,
-                 BringUpLoopback, LookUpUser, SetIdentity, SetCapabilities, SetSecurebits, SetNoNewPrivs, NewSessionKeyring,
+                 BringUpLoopback, PrepareNetwork, ConnectNetwork, ConfigureNetwork, OpenNameFiles, ChangeNetwork, LookUpUser, SetIdentity, SetCapabilities, SetSecurebits, SetNoNewPrivs, NewSessionKeyring,
                  LoadFilter, TakeListener, MakeRuleset, AllowPath, RestrictSelf,
                  SetResourceLimit, SetNice, SetScheduler, SetAffinity, SetIoPriority, SetOomScoreAdj, SetPersonality,
                  SetUmask, SetParentDeathSignal, SetDumpable, SetChildSubreaper, SetProcessName, StartSession,

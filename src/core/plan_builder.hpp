@@ -22,6 +22,8 @@ struct PlanBuilder {
   Slot user_namespace = kNoSlot;
   std::vector<Slot> sources;   // of spec.mounts; kNoSlot where it is not a bind mount
   Slot init = kNoSlot;
+  std::shared_ptr<const NetworkSpec> network;  // where it is more than loopback
+  Slot hosts = kNoSlot, resolver = kNoSlot;  // the files of names
   Slot terminal = kNoSlot;
   RestrictSelf restriction;    // to the ruleset of Landlock, where there is one
   std::vector<std::pair<std::uint64_t, Slot>> joined;  // opened namespaces, the user namespace last
@@ -32,6 +34,8 @@ struct PlanBuilder {
       if (opened == kind) return slot;
     return kNoSlot;
   }
+  // Whether the network namespace is there as soon as the child is.
+  [[nodiscard]] bool born_networked() const { return spec.user.kind != NamespaceChoice::joined; }
   [[nodiscard]] Place in_root(std::string path) const { return {root, std::move(path)}; }
 };
 

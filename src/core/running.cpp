@@ -1,4 +1,4 @@
-// Supervision: one loop of poll over all that runs in this process.
+// Supervision: one loop of epoll over all that runs in this process.
 #include "core/running.hpp"
 
 #include <fcntl.h>
@@ -12,6 +12,7 @@
 #include <ctime>
 #include <utility>
 
+#include "core/generation.hpp"
 #include "core/held_launch.hpp"
 #include "core/seccomp/performance.hpp"
 #include "core/signals.hpp"
@@ -26,9 +27,21 @@ namespace ccsand {
 
 namespace {
 std::vector<Running*> all_running;
+std::uint64_t departures = 0;  // from it, ever
+std::vector<std::unique_ptr<Running>> discarded;  // closed, and still deciding
 std::vector<std::uint64_t> kept_news;
 bool keeps_news = false;
+
+// Who runs in this process: those of a forked copy are its parent's.
+std::vector<Running*>& everyone() {
+  static std::uint64_t owner = 0;
+  if (owner == process_generation()) return all_running;
+  owner = process_generation();
+  all_running.clear();
+  kept_news.clear();
+  return all_running;
 }
+}  // namespace
 
 std::uint64_t Running::next_id() {
   static std::uint64_t last = 0;
@@ -37,7 +50,7 @@ std::uint64_t Running::next_id() {
 void Running::keep_news(bool keep) {
   keeps_news = keep;
   kept_news.clear();
-  for (Running* one : all_running) one->told_ = false;
+  for (Running* one : everyone()) one->told_ = false;
 }
 void Running::tell() {
   if (!keeps_news || told_) return;
@@ -48,7 +61,7 @@ Result<void> Running::step(std::int64_t deadline_ns, std::vector<pollfd>& extra,
   if (!kept_news.empty()) deadline_ns = 0;
   auto done = pump(deadline_ns, nullptr, &extra);
   news = std::exchange(kept_news, {});
-  for (Running* one : all_running) one->told_ = false;
+  for (Running* one : everyone()) one->told_ = false;
   return done;
 }
 
@@ -71,13 +84,16 @@ Result<void> Running::begin() {
 }
 Result<void> Running::adopt(Launched launched) {
   launched_ = std::move(launched);
-  all_running.push_back(this);
+  everyone().push_back(this);
   if (plan_.ruleset() != kNoSlot) ruleset_ = launched_.context.fd(plan_.ruleset());
   if (launched_.context.cgroup) cgroup_directory_ = launched_.context.cgroup->clone_into();
   if (options_.supervisor) options_.supervisor->restrict_with(ruleset_, cgroup_directory_);
   if (plan_.listener() != kNoSlot) listener_ = launched_.context.take(plan_.listener());
-  if (options_.supervisor)
-    for (const seccomp_notif& call : launched_.asked) options_.supervisor->decide(listener_.get(), call);
+  deciding_ = true;
+  for (const seccomp_notif& call : launched_.asked)
+    if (options_.supervisor && !ended_) options_.supervisor->decide(listener_.get(), call);
+  deciding_ = false;
+  if (ended_) return {};  // while a handler waited for others
   if (options_.own_terminal && plan_.terminal() != kNoSlot) return take_terminal(launched_.context.take(plan_.terminal()));
   if (plan_.terminal() != kNoSlot) relay_ = CCSAND_TRY(TerminalRelay::create(launched_.context.take(plan_.terminal())));
   return {};
@@ -122,6 +138,11 @@ Running::~Running() {
   close();
   leave_loop();
 }
+void Running::discard(std::unique_ptr<Running> running) {
+  if (!running) return;
+  running->close();
+  if (running->deciding_) discarded.push_back(std::move(running));
+}
 void Running::close() {
   held_.reset();
   if (!launched_.pidfd.open() || ended_) return;
@@ -149,86 +170,74 @@ void Running::take_notification() {
   listener_.close();  // nobody is under the filter any more; or it cannot be heard, and calls answer ENOSYS
 }
 
-namespace {
-constexpr std::size_t kListenerPoll = 7, kOwnPolls = 8;  // of each container, by pump()
+std::int64_t Running::due_ns() const {
+  std::int64_t due = next_limit_ns();
+  std::int64_t supervisor = options_.supervisor && !deciding_ ? options_.supervisor->deadline_ns() : -1;
+  return due < 0 ? supervisor : supervisor < 0 ? due : std::min(due, supervisor);
 }
 
-Result<void> Running::pump(std::int64_t deadline_ns, Running* target, std::vector<pollfd>* extra) {
-  // Their memory is kept: a container whose calls are decided here comes by a hundred thousand times a second.
-  static std::vector<pollfd> kept_polls;
-  static std::vector<std::size_t> kept_counts;
-  std::vector<pollfd> polls = std::exchange(kept_polls, {});
-  std::vector<std::size_t> counts = std::exchange(kept_counts, {});  // by container that runs: where its polls end
-  polls.clear();
-  counts.clear();
-  std::int64_t next = deadline_ns;
-  auto earliest = [&next](std::int64_t time) { next = next < 0 ? time : std::min(next, time); };
-  for (Running* one : all_running) {
-    if (one->ended_) continue;
-    if (std::int64_t time = one->next_limit_ns(); time >= 0) earliest(time);
-    polls.push_back({one->launched_.pidfd.get(), POLLIN, 0});
-    polls.push_back({one->output_to_poll(0), POLLIN, 0});
-    polls.push_back({one->output_to_poll(1), POLLIN, 0});
-    polls.push_back({one->input_text_.empty() ? -1 : one->input_.get(), POLLOUT, 0});
-    pollfd terminal[3] = {{-1, 0, 0}, {-1, 0, 0}, {-1, 0, 0}};
-    if (one->relay_) one->relay_->add_polls(terminal);
-    polls.insert(polls.end(), &terminal[0], &terminal[3]);
-    polls.push_back({one->listener_.get(), POLLIN, 0});
-    if (CallSupervisor* supervisor = one->options_.supervisor.get()) {
-      supervisor->add_polls(polls);
-      if (std::int64_t time = supervisor->deadline_ns(); time >= 0) earliest(time);
-    }
-    counts.push_back(polls.size());
-  }
-  const std::size_t extra_at = polls.size();
-  if (extra != nullptr) polls.insert(polls.end(), extra->begin(), extra->end());
-  SignalWatch* watch = SignalWatch::current();
-  polls.push_back({watch != nullptr ? watch->fd() : -1, POLLIN, 0});
-  std::int64_t left = next < 0 ? -1 : std::max<std::int64_t>(0, next - monotonic_ns());
-  int milliseconds = left < 0 ? -1 : static_cast<int>(std::min<std::int64_t>((left + 999'999) / 1'000'000, 1'000'000));
-  if (watch != nullptr) {
-    CCSAND_TRY(sys::poll(polls.data(), polls.size(), milliseconds));
-  } else {
-    InterruptBlock block;
-    if (interrupted() == 0) CCSAND_TRY(sys::poll(polls.data(), polls.size(), milliseconds, &block.mask_before()));
-    if (int signal = interrupted(); signal != 0) {
-      Error error = make_error(EINTR, "wait", "", "interrupted");
-      error.exit_status = 128 + signal;
-      return error;
-    }
-  }
+// A handler may wait for other containers, which comes by here: it must not be entered twice.
+void Running::attend_calls() {
+  if (deciding_) return;
+  deciding_ = true;
+  if (options_.supervisor) options_.supervisor->attend();
+  short listener = listener_.take_ready();
+  if ((listener & POLLIN) != 0) take_notification();
+  else if (listener != 0) listener_.close();  // nobody is under the filter any more
+  deciding_ = false;
+}
 
-  if (watch != nullptr && polls.back().revents != 0)
+void Running::attend() {
+  for (Output& output : outputs_)
+    if (output.fd.take_ready() != 0) read_output(output);
+  if (input_.take_ready() != 0) write_input();
+  if (relay_) relay_->attend();
+  attend_calls();
+  if (ended_) return;
+  if (process_.take_ready() != 0) return collect();
+  keep_limits();
+}
+
+namespace {
+// Until something is ready or `next_ns` has come; an error where a signal asks ccsand to end.
+Result<void> await(std::int64_t next_ns, const SignalWatch* watch, std::vector<pollfd>* others) {
+  std::int64_t left = next_ns < 0 ? -1 : std::max<std::int64_t>(0, next_ns - monotonic_ns());
+  int milliseconds = left < 0 ? -1 : static_cast<int>(std::min<std::int64_t>((left + 999'999) / 1'000'000, 1'000'000));
+  if (watch != nullptr) return wait_for_events(milliseconds, nullptr, others);
+  InterruptBlock block;
+  if (interrupted() == 0) CCSAND_TRY(wait_for_events(milliseconds, &block.mask_before(), others));
+  int signal = interrupted();
+  if (signal == 0) return {};
+  Error error = make_error(EINTR, "wait", "", "interrupted");
+  error.exit_status = 128 + signal;
+  return error;
+}
+}  // namespace
+
+Result<void> Running::pump(std::int64_t deadline_ns, Running* target, std::vector<pollfd>* extra) {
+  std::int64_t next = deadline_ns;
+  for (Running* one : everyone()) {
+    one->enter_interests();
+    if (std::int64_t due = one->due_ns(); due >= 0) next = next < 0 ? due : std::min(next, due);
+  }
+  SignalWatch* watch = SignalWatch::current();
+  if (watch != nullptr) watch->enter_interest();
+  CCSAND_TRY(await(next, watch, extra));
+  if (watch != nullptr && watch->take_ready())
     for (int signal = watch->next(); signal != 0; signal = watch->next())
       if (target != nullptr) target->pass_on(signal);
-  if (extra != nullptr) std::copy_n(polls.begin() + static_cast<std::ptrdiff_t>(extra_at), extra->size(), extra->begin());
-  std::vector<Running*> present = all_running;
-  std::size_t at = 0, index = 0;
+  // The list's memory is kept from turn to turn: a container whose calls are decided here comes by a hundred
+  // thousand times a second. A turn within a turn, of a handler that waits, has its own.
+  static std::vector<Running*> spare;
+  std::vector<Running*> present = std::exchange(spare, {});
+  present.assign(all_running.begin(), all_running.end());
+  const std::uint64_t before = departures;
   for (Running* one : present) {
-    if (one->ended_) continue;
-    const pollfd* own = &polls[at];
-    std::size_t count = counts[index++] - at;
-    at += count;
-    for (int i = 0; i < 2; ++i)
-      if (own[1 + i].revents != 0) one->read_output(one->outputs_[i]);
-    if (own[3].revents != 0) one->write_input();
-    if (one->relay_) one->relay_->handle({own[4], own[5], own[6]});
-    // A handler may wait for other containers, which pumps: it must not be entered twice.
-    if (!one->deciding_ && !one->ended_) {
-      one->deciding_ = true;
-      if (one->options_.supervisor) one->options_.supervisor->attend({own + kOwnPolls, count - kOwnPolls});
-      if ((own[kListenerPoll].revents & POLLIN) != 0) one->take_notification();
-      else if (own[kListenerPoll].revents != 0) one->listener_.close();  // nobody is under the filter any more
-      one->deciding_ = false;
-    }
-    if (own[0].revents != 0 && !one->ended_) {
-      one->collect();
-      continue;
-    }
-    one->keep_limits();
+    // What was done for one may have ended another, which then is not in the list, and may be no more.
+    if (departures == before || std::find(all_running.begin(), all_running.end(), one) != all_running.end()) one->attend();
   }
-  kept_polls = std::move(polls);
-  kept_counts = std::move(counts);
+  spare = std::move(present);
+  if (!discarded.empty()) std::erase_if(discarded, [](const std::unique_ptr<Running>& one) { return !one->deciding_; });
   return {};
 }
 
@@ -274,6 +283,10 @@ void Running::finish() {
     (void)context.cgroup->remove();  // what cannot be removed now is swept by the next start
     context.cgroup.reset();
   }
+  if (context.network) {
+    result_.egress = context.network->count();
+    context.network.reset();
+  }
   bool denied = result_.signal == SIGSYS || (result_.signal == SIGKILL && options_.supervisor && options_.supervisor->has_killed());
   if (filtered_ && denied) result_.reason = "denied";
   if (cpu_exceeded_ || (result_.cgroup && beyond_cpu_time(*result_.cgroup))) result_.reason = "cpu_time";
@@ -290,6 +303,7 @@ void Running::finish() {
   context.close_all();
   // Who holds the handle holds the result alone: a loop of many containers would otherwise
   // carry their descriptors, which every clone copies and every exec closes.
+  process_.forget();
   launched_.pidfd.close();
   lay_aside_mounts();
   if (!options_.trace) plan_ = Plan();
@@ -297,7 +311,7 @@ void Running::finish() {
   bool others = std::any_of(all_running.begin(), all_running.end(), [](const Running* one) { return one->options_.supervisor != nullptr; });
   if (options_.supervisor && !others) Performance::close_workshop();
 }
-void Running::leave_loop() { all_running.erase(std::remove(all_running.begin(), all_running.end(), this), all_running.end()); }
+void Running::leave_loop() { departures += std::erase(all_running, this); }
 
 Result<void> Running::kill(int signal) {
   if (ended_) return {};

@@ -12,6 +12,7 @@
 #include "core/seccomp/supervisor.hpp"
 #include "core/cgroup.hpp"
 #include "core/container_spec.hpp"
+#include "core/event_poll.hpp"
 #include "core/executor.hpp"
 #include "core/terminal_relay.hpp"
 
@@ -46,6 +47,7 @@ struct RunResult {
   std::int64_t wall_ns = 0, user_us = 0, system_us = 0;
   std::uint64_t max_rss = 0;       // bytes, of the command and the children it waited for
   std::optional<CgroupStats> cgroup;
+  std::vector<RuleCount> egress;   // what its network's rules have counted
 };
 
 class Running {
@@ -65,6 +67,9 @@ class Running {
   // Lets go of what ended containers of that kind have left to be taken down, which takes its time.
   static void bury();
   ~Running();  // kills it and removes what it left
+  // The same, wherever it is asked for: within a function that decides the container's own calls it is closed at
+  // once, and let go of when that is left.
+  static void discard(std::unique_ptr<Running> running);
   Running(const Running&) = delete;
   Running& operator=(const Running&) = delete;
 
@@ -99,11 +104,12 @@ class Running {
   [[nodiscard]] int pidfd() const { return launched_.pidfd.get(); }
   [[nodiscard]] const Cgroup* cgroup() const { return launched_.context.cgroup.get(); }
   [[nodiscard]] const std::vector<std::int64_t>& trace_ns() const { return launched_.trace_ns; }
+  [[nodiscard]] const NetworkAttachment* network() const { return launched_.context.network.get(); }
   [[nodiscard]] const Plan& plan() const { return plan_; }  // empty once it has ended, without a trace
 
  private:
   struct Output {
-    Fd fd;
+    WatchedFd fd;
     std::string* text = nullptr;
     bool* cut = nullptr;
     std::string fresh;  // not taken yet
@@ -117,11 +123,14 @@ class Running {
   Result<void> adopt(Launched launched);
   void lay_aside_mounts();
   static Result<void> pump(std::int64_t deadline_ns, Running* target, std::vector<pollfd>* extra = nullptr);
+  void enter_interests();
+  [[nodiscard]] std::int64_t due_ns() const;  // when it must be looked at, whatever is ready; -1 for never
+  void attend();
+  void attend_calls();
   void tell();
   void read_output(Output& output);
   void write_input();
   Result<void> take_terminal(Fd master);
-  [[nodiscard]] int output_to_poll(int which) const;
   [[nodiscard]] std::int64_t next_limit_ns() const;
   void keep_limits();
   [[nodiscard]] bool beyond_cpu_time(const CgroupStats& stats) const;
@@ -139,9 +148,10 @@ class Running {
   RunResult result_;
   std::vector<Fd> child_ends_;   // closed when the child has them
   Output outputs_[2];
-  Fd input_;
+  WatchedFd input_;
+  Interest process_;             // in its pidfd
   int ruleset_ = -1, cgroup_directory_ = -1;  // the context's, or of the container whose guest this is
-  Fd listener_;                  // of the filter; the supervisor answers on it
+  WatchedFd listener_;           // of the filter; the supervisor answers on it
   std::string input_text_;       // not sent yet
   bool input_ends_ = true;       // after that
   std::unique_ptr<TerminalRelay> relay_;

@@ -18,6 +18,8 @@ Result<void> Running::open_streams(ContainerSpec& spec) {
     spec.redirects.emplace_back(child_end.get(), number);
     child_ends_.push_back(std::move(child_end));
   };
+  outputs_[0].text = &result_.out, outputs_[0].cut = &result_.out_cut;
+  outputs_[1].text = &result_.err, outputs_[1].cut = &result_.err_cut;
   if (options_.own_terminal) {  // all three are the container's end of its pty
     input_text_ = options_.stdin_text.value_or("");
     return {};
@@ -41,7 +43,7 @@ Result<void> Running::open_streams(ContainerSpec& spec) {
     if (!(i == 0 ? options_.capture_stdout : options_.capture_stderr)) continue;
     sys::Pipe pipe = CCSAND_TRY(sys::pipe2(0));
     (void)fcntl(pipe.read.get(), F_SETFL, O_RDONLY | O_NONBLOCK);  // our own new pipe
-    outputs_[i] = {std::move(pipe.read), i == 0 ? &result_.out : &result_.err, i == 0 ? &result_.out_cut : &result_.err_cut, {}, 0};
+    outputs_[i].fd = std::move(pipe.read);
     give(std::move(pipe.write), 1 + i);
   }
   return {};
@@ -52,7 +54,7 @@ Result<void> Running::take_terminal(Fd master) {
   (void)sys::set_window_size(master.get(), {});               // a size is a courtesy
   input_ = CCSAND_TRY(sys::dup_cloexec(master.get()));
   input_ends_ = false;
-  outputs_[0] = {std::move(master), &result_.out, &result_.out_cut, {}, 0};
+  outputs_[0].fd = std::move(master);
   return {};
 }
 
@@ -61,9 +63,14 @@ constexpr int kMostReads = 32;                 // at once, more than the largest
 constexpr std::size_t kMostFresh = 1U << 20;   // not taken yet: then the container waits
 }  // namespace
 
-int Running::output_to_poll(int which) const {
-  const Output& output = outputs_[which];
-  return output.fresh.size() < kMostFresh ? output.fd.get() : -1;
+void Running::enter_interests() {
+  process_.want(launched_.pidfd.get(), POLLIN);
+  for (Output& output : outputs_) output.fresh.size() < kMostFresh ? output.fd.want(POLLIN) : output.fd.want_nothing();
+  input_text_.empty() ? input_.want_nothing() : input_.want(POLLOUT);
+  if (relay_) relay_->enter_interests();
+  // While a handler waits, the calls that come meanwhile do, too.
+  deciding_ ? listener_.want_nothing() : listener_.want(POLLIN);
+  if (options_.supervisor) options_.supervisor->enter_interests(!deciding_);
 }
 void Running::read_output(Output& output) {
   char part[65536];
@@ -152,6 +159,7 @@ bool Running::beyond_cpu_time(const CgroupStats& stats) const {
   return options_.cpu_time_ns >= 0 && stats.cpu_us.value_or(0) * 1000 >= static_cast<std::uint64_t>(options_.cpu_time_ns);
 }
 void Running::keep_limits() {
+  if (options_.timeout_ns < 0 && options_.cpu_time_ns < 0) return;
   std::int64_t now = monotonic_ns();
   if (options_.timeout_ns >= 0 && !timed_out_ && now >= started_ns_ + options_.timeout_ns) {
     timed_out_ = true;

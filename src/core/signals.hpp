@@ -7,6 +7,7 @@
 
 #include "ccsand/fd.hpp"
 #include "ccsand/result.hpp"
+#include "core/event_poll.hpp"
 
 namespace ccsand {
 
@@ -21,11 +22,13 @@ class SignalWatch {
   SignalWatch& operator=(const SignalWatch&) = delete;
   static SignalWatch* current();
 
-  [[nodiscard]] int fd() const { return fd_.get(); }
+  // Whether the last turn of waiting, before which it was entered, found one.
+  void enter_interest() { fd_.want(POLLIN); }
+  [[nodiscard]] bool take_ready() { return fd_.take_ready() != 0; }
   int next();  // 0 where there is none
 
  private:
-  Fd fd_;
+  WatchedFd fd_;
   std::uint64_t mask_before_ = 0;
 };
 

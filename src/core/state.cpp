@@ -13,6 +13,7 @@
 
 #include "core/cgroup.hpp"
 #include "core/generation.hpp"
+#include "core/network/bridge.hpp"
 #include "sys/file.hpp"
 #include "sys/inspect.hpp"
 #include "sys/process.hpp"
@@ -142,6 +143,7 @@ bool is_alive(const ProcessKey& key) {
 
 Result<void> sweep() {
   std::string path = run_directory();
+  bool networks = false;
   if (auto directory = sys::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW)) {
     // Without readdir's allocations: this is on the way of every start.
     alignas(dirent64) char entries[4096];
@@ -149,11 +151,14 @@ Result<void> sweep() {
          size = sys::getdents64(directory->get(), &entries[0], sizeof entries, path)) {
       for (std::size_t at = 0; at < *size;) {
         const auto* entry = reinterpret_cast<const dirent64*>(&entries[at]);
-        if (std::string_view(entry->d_name).starts_with("state-")) sweep_file(directory->get(), entry->d_name);
+        std::string_view name(&entry->d_name[0]);
+        if (name.starts_with("state-")) sweep_file(directory->get(), entry->d_name);
+        for (const char* start : {"net-", "forwarding-", "hosts-", "resolv-"}) networks = networks || name.starts_with(start);
         at += entry->d_reclen;
       }
     }
   }
+  if (networks) sweep_networks();
   return sweep_cgroups([](pid_t pid, std::uint64_t start) { return is_alive({pid, start}); });
 }
 
@@ -180,6 +185,7 @@ Result<void> open_state() {
   return {};
 }
 void close_state() {
+  close_networks();
   if (!usable()) return;
   (void)sys::unlinkat(AT_FDCWD, state.path.c_str(), 0);  // the next start would sweep it
   (void)munmap(state.records, kRecords * sizeof(Record));

@@ -54,21 +54,21 @@ void TerminalRelay::follow_size() {
   if (size) (void)sys::set_window_size(master_.get(), *size);  // a size is a courtesy
 }
 
-void TerminalRelay::add_polls(pollfd (&polls)[3]) const {
+void TerminalRelay::enter_interests() {
   auto events = [](bool in, bool out) { return static_cast<short>((in ? POLLIN : 0) | (out ? POLLOUT : 0)); };
-  polls[0] = {input_open_ && to_container_.size() < kMostHeld ? 0 : -1, POLLIN, 0};
-  polls[1] = {output_open_ ? master_.get() : -1, events(to_caller_.size() < kMostHeld, !to_container_.empty()), 0};
-  polls[2] = {to_caller_.empty() ? -1 : 1, POLLOUT, 0};
+  caller_in_.want(input_open_ && to_container_.size() < kMostHeld ? 0 : -1, POLLIN);
+  output_open_ ? master_.want(events(to_caller_.size() < kMostHeld, !to_container_.empty())) : master_.want_nothing();
+  caller_out_.want(to_caller_.empty() ? -1 : 1, POLLOUT);
 }
 
-void TerminalRelay::handle(const pollfd (&polls)[3]) {
-  if ((polls[0].revents & (POLLIN | POLLHUP | POLLERR)) != 0 && !read_some(0, to_container_)) {
+void TerminalRelay::attend() {
+  if (caller_in_.take_ready() != 0 && !read_some(0, to_container_)) {
     input_open_ = false;
     if (!raw_) to_container_.push_back('\x04');  // the end of piped input, as a terminal says it
   }
-  if ((polls[1].revents & (POLLIN | POLLHUP | POLLERR)) != 0 && !read_some(master_.get(), to_caller_)) output_open_ = false;
+  if ((master_.take_ready() & (POLLIN | POLLHUP | POLLERR)) != 0 && !read_some(master_.get(), to_caller_)) output_open_ = false;
   if (!to_container_.empty() && output_open_) write_some(master_.get(), to_container_);
-  if ((polls[2].revents & (POLLOUT | POLLERR)) != 0) write_some(1, to_caller_);
+  if (caller_out_.take_ready() != 0) write_some(1, to_caller_);
 }
 
 void TerminalRelay::drain() {

@@ -2,7 +2,6 @@
 // runs, its size followed, everything put back at the end.
 #pragma once
 
-#include <poll.h>
 #include <termios.h>
 
 #include <memory>
@@ -10,6 +9,7 @@
 
 #include "ccsand/fd.hpp"
 #include "ccsand/result.hpp"
+#include "core/event_poll.hpp"
 
 namespace ccsand {
 
@@ -23,14 +23,14 @@ class TerminalRelay {
   TerminalRelay& operator=(const TerminalRelay&) = delete;
 
   void follow_size();              // on SIGWINCH
-  // What to poll for, and what to do when it is ready.
-  void add_polls(pollfd (&polls)[3]) const;
-  void handle(const pollfd (&polls)[3]);
+  void enter_interests();  // before a turn of waiting
+  void attend();                   // after it
   void drain();                    // the rest of the output, after the container's end
 
  private:
   TerminalRelay() = default;
-  Fd master_;
+  WatchedFd master_;
+  Interest caller_in_, caller_out_;  // 0 and 1
   bool raw_ = false;
   bool input_open_ = true;
   bool output_open_ = true;

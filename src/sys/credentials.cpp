@@ -23,6 +23,11 @@ Result<void> setresuid(uid_t real, uid_t effective, uid_t saved) {
 Result<void> setresgid(gid_t real, gid_t effective, gid_t saved) {
   return done(call(SYS_setresgid, real, effective, saved), "setresgid", effective);
 }
+Result<std::size_t> getgroups(gid_t* groups, std::size_t most) {
+  long result = call(SYS_getgroups, most, groups);
+  if (result < 0) return failure(result, "getgroups", {});
+  return static_cast<std::size_t>(result);
+}
 Result<void> setgroups(const gid_t* groups, std::size_t count) {
   long result = call(SYS_setgroups, count, groups);
   if (result < 0) return failure(result, "setgroups", {});

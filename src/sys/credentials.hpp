@@ -12,6 +12,8 @@ namespace ccsand::sys {
 Result<void> setresuid(uid_t real, uid_t effective, uid_t saved);
 Result<void> setresgid(gid_t real, gid_t effective, gid_t saved);
 Result<void> setgroups(const gid_t* groups, std::size_t count);
+// getgroups(2): how many there are; EINVAL where they are more than `most`.
+Result<std::size_t> getgroups(gid_t* groups, std::size_t most);
 
 struct CapabilitySets {  // bit n is capability n of capabilities(7)
   std::uint64_t effective = 0;

@@ -33,6 +33,26 @@ local function under(more, spec)
   return all
 end
 
+-- Attacks that are programs of ccsand's own: a sanitizer in it reads /proc, which the rules deny.
+local starts, why_not
+local function need_own_start()
+  if starts == nil then
+    local paths = { ["/run"] = { "read", "execute" } }
+    for _, path in ipairs { "/bin", "/lib", "/lib64", "/usr", "/etc/ld.so.cache" } do paths[path] = { "read", "execute", optional = true } end
+    local result = t.run_program("print 'starts'", { landlock = { paths = paths } })
+    starts, why_not = result.stdout == "starts\n", result.stderr:match "[^\n]*Sanitizer[^\n]*"
+  end
+  if not starts and why_not then t.skip("this build of ccsand does not run without /proc: " .. why_not) end
+end
+local function run_program(code, more)
+  need_own_start()
+  return t.run_program(code, more)
+end
+local function program_spec(code, more)
+  need_own_start()
+  return t.program(code, more)
+end
+
 -- ---- files
 
 test("what no rule names is out of reach", function()
@@ -59,8 +79,8 @@ test("the rules hold in a view of the host", function()
   local attack = [[print(readable "/etc/passwd", readable "/usr/bin/env", (select(2, io.open("/tmp/x", "w"))))]]
   local list = { execute = { "/usr" }, read = { "/run/attack.lua" }, paths = { ["/run/ccsand-test"] = { "read", "execute" } } }
   for _, path in ipairs { "/lib", "/lib64", "/bin" } do list.paths[path] = { "read", "execute", optional = true } end
-  equal(t.run_program(attack, { landlock = list }).stdout, "false\ttrue\t/tmp/x: Permission denied\n")
-  equal(t.run_program(attack).stdout, "true\ttrue\tnil\n", "without rules")
+  equal(run_program(attack, { landlock = list }).stdout, "false\ttrue\t/tmp/x: Permission denied\n")
+  equal(run_program(attack).stdout, "true\ttrue\tnil\n", "without rules")
 end)
 
 -- Everything but one right, in a place of its own: what needs that right fails, and nothing else does.
@@ -117,7 +137,7 @@ local function attempts_with(allowed)
   for _, right in ipairs(allowed) do if right == "ioctl_dev" then device[3] = right end end
   local list = { paths = { ["/tmp/work"] = allowed, ["/dev/null"] = device, ["/run"] = { "read", "execute" } } }
   for _, path in ipairs { "/bin", "/lib", "/lib64", "/usr", "/etc/ld.so.cache" } do list.paths[path] = { "read", "execute", optional = true } end
-  local result = t.run_program(attack, { landlock = list, before_exec = prepare })
+  local result = run_program(attack, { landlock = list, before_exec = prepare })
   local denied = {}
   for name, state in result.stdout:gmatch "([%w_]+)\t(%w+)[^\n]*\n" do if state == "denied" then denied[#denied + 1] = name end end
   equal(select(2, result.stdout:gsub("\n", "")), 17, "attempts: " .. result.stdout .. result.stderr)
@@ -219,7 +239,7 @@ print("connect 8080", try(42, tcp(), 8080))
 print("connect 8083", try(42, tcp(), 8083))
 print("udp", try(49, (call(41, 2, 2, 0)), 8081), try(42, (call(41, 2, 2, 0)), 8083))]]
 local function network_under(list)
-  local result = t.run_program(network, { landlock = list })
+  local result = run_program(network, { landlock = list })
   return (result.stdout:gsub("Permission denied", "denied"):gsub("Connection refused", "refused"):gsub("\t", " "))
 end
 
@@ -255,7 +275,7 @@ end
 local result, why = call(42, fd, address(), 9)
 print(why or result)]]
 local function connect_under(list)
-  local spec = t.program(sockets, { landlock = list })
+  local spec = program_spec(sockets, { landlock = list })
   local running = ccsand.container(spec):start({ "/run/ccsand-test", "/run/attack.lua", "listen" }, { capture = true })
   for _ = 1, 200 do
     if running:exec({ "/bin/sh", "-c", "test -e /tmp/ready" }).status == 0 then break end

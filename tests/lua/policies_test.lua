@@ -291,7 +291,7 @@ end)
 
 test("the recipes that use them can be checked and planned by anybody", function()
   local place = t.mkdir("anybody", "755")
-  for _, name in ipairs { "recipes/strict.lua", "recipes/build.lua" } do
+  for _, name in ipairs { "recipes/strict.lua", "recipes/build.lua", "recipes/no-network.lua", "recipes/server.lua" } do
     for _, mode in ipairs { "check", "plan" } do
       local as_user = ("cd '%s' && unset CCSAND_STORE && setpriv --reuid 65534 --regid 65534 --clear-groups '%s' %s %s"):format(place, t.ccsand, mode, name)
       local text, status = t.run_host(as_user)
@@ -316,6 +316,39 @@ test("the recipes run", function()
   match(text, "ermission denied")
   equal(t.read(place .. "/made"), "x\n")
   equal(#t.host_lines("ls -A " .. place), 1, "what is left in the directory")
+end)
+
+test("the recipe without a network runs", function()
+  local text, status = t.run_host(("'%s' recipes/no-network.lua"):format(t.ccsand))
+  if text:find "no static busybox" then t.skip(text) end
+  match(text, "\nno network\n$")
+  equal(status, 0, text)
+end)
+
+test("the recipe of a server serves, and nothing but its port and its files", function()
+  need(4)
+  local place = t.mkdir("www", "755")
+  t.write(place .. "/page", "a page\n")
+  -- Any free port of the host's: nobody listens where a connection is refused. The shell asks until the server is up.
+  local text, status = t.run_host(([[bash -c '
+    for try in $(seq 50); do
+      port=$((20000 + RANDOM %% 12000))
+      (exec 3<>/dev/tcp/127.0.0.1/$port) 2>/dev/null || break
+    done
+    "%s" recipes/server.lua --port=$port --directory=%s & server=$!
+    until exec 3<>/dev/tcp/127.0.0.1/$port || ! kill -0 $server; do :; done 2>/dev/null
+    printf "GET /page HTTP/1.0\r\n\r\n" >&3
+    cat <&3
+    kill $server
+    wait $server']]):format(t.ccsand, place))
+  if text:find "no static busybox" or text:find "applet not found" then t.skip(text) end
+  match(text, "200 OK.*a page\n")
+  equal(status, 143, text)
+  -- Another port, another's port, other files.
+  text = t.run_host(([['%s' recipes/server.lua --port=20001 --directory='%s' -- sh -c '
+    httpd -f -p 20002 -h /srv; nc 127.0.0.1 20001; cat /srv/page; echo x >/srv/page; cat /proc/self/status']]):format(t.ccsand, place))
+  match(text, "bind[^\n]*ermission denied.*nc[^\n]*ermission denied.*a page\n.*/srv/page[^\n]*\n.*/proc/self/status[^\n]*ermission denied")
+  equal(t.read(place .. "/page"), "a page\n")
 end)
 
 return t.finish()

@@ -27,6 +27,29 @@ test("a policy answers", function()
   assert(p:notifies() and not small():notifies())
 end)
 
+test("the filters that were compiled with ccsand are those of the policies", function()
+  local core = require "ccsand.core"
+  local sets, hits = { "none", "all", "default" }, 0
+  for _, name in ipairs(core.capabilities { capabilities = "all" }) do
+    sets[#sets + 1] = { name }
+    sets[#sets + 1] = { name, "sys_chroot", "audit_write" }
+  end
+  for _, capabilities in ipairs(sets) do
+    local shipped = core.shipped_filter({ capabilities = capabilities }, "default")
+    local shown = type(capabilities) == "table" and table.concat(capabilities, ",") or capabilities
+    if shipped then
+      hits = hits + 1
+      assert(shipped == seccomp.default({ capabilities = capabilities }):bpf(), shown)
+    end
+    assert(shipped or capabilities ~= "default" and capabilities ~= "none", shown .. " is not there")
+  end
+  assert(hits > 40 and hits < #sets, hits)
+  for _, name in ipairs { "no-network", "build", "server" } do
+    assert(core.shipped_filter({}, name) == seccomp.named(name):bpf(), name)
+  end
+  equal(core.shipped_filter({}, "strict"), nil) -- it is decided at run time what its exec is
+end)
+
 test("what stands later wins, and nothing is changed in place", function()
   local p = small()
   local q = p:allow("mount", "@network"):deny { mount = "mountflags & MS_BIND != 0" }:errno("ENOSYS", "socket"):kill "bpf"

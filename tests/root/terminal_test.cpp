@@ -227,3 +227,13 @@ TEST_CASE("a large paste arrives whole", "[terminal]") {
   session.type("exit\r");
   CHECK(session.wait() == 0);
 }
+
+TEST_CASE("what performs calls has no terminal, not even ccsand's", "[terminal]") {
+  REQUIRE_CONTAINERS();
+  Place place;
+  Session session(place, "files = function() return true end,");
+  REQUIRE(session.expect("prompt> "));
+  session.type("test -c /dev/tty && true </dev/tty; echo \"<$?>\"\n");
+  CHECK(session.expect("No such device or address"));
+  CHECK(session.expect("<1>"));
+}

@@ -13,12 +13,7 @@ local most_values = 8
 policy.always = { "clock_getres", "clock_gettime", "execve", "exit", "exit_group", "getcpu", "gettimeofday", "restart_syscall",
                   "rt_sigreturn", "time" }
 
-function policy.sorted(map)
-  local list = {}
-  for key in pairs(map) do list[#list + 1] = key end
-  table.sort(list)
-  return list
-end
+policy.sorted = require("ccsand.set").sorted
 
 -- ---- conditions
 

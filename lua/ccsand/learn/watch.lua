@@ -4,18 +4,14 @@ local filter = require "ccsand.filter"
 local notify = require "ccsand.notify"
 local address = require "ccsand.address"
 local look = require "ccsand.learn.look"
+local numbers = require "ccsand.notify.number"
+local low, has = numbers.low, numbers.has
 
 local watch = {}
 local most_values, most_tuples, longest_example = 8, 64, 100
 
 -- What time and luck decide: a condition on it would deny the next run.
 local unsteady = { futex = true, clock_gettime = true, clock_getres = true, clock_nanosleep = true, futex_wait = true, futex_wake = true }
-
-local function low(value) return value % 4294967296 end
-local function has(flags, name)
-  local number = filter.constant(name)
-  return number ~= nil and bit.band(flags, number) == bit.tobit(number)
-end
 
 -- ---- calls
 

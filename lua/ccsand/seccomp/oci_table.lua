@@ -1,6 +1,7 @@
 -- Reading tables that came from JSON: every key is known, every value has its type, and an
 -- error says where.
 local core = require "ccsand.core"
+local set = require "ccsand.set"
 local json = require "ccsand.json"
 
 local reader = {}
@@ -10,18 +11,7 @@ local fail = reader.fail
 
 function reader.absent(value) return value == nil or value == json.null end
 
-function reader.set(text)
-  local result = {}
-  for word in text:gmatch "%S+" do result[word] = true end
-  return result
-end
-
-function reader.sorted_keys(set)
-  local list = {}
-  for key in pairs(set) do list[#list + 1] = key end
-  table.sort(list)
-  return list
-end
+reader.set, reader.sorted_keys = set.of_words, set.sorted
 
 --- The value of a word in a table of words, or an error that names the nearest.
 function reader.word(value, words, where, what)

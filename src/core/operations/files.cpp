@@ -123,6 +123,12 @@ Result<void> apply(const MakeSymlink& op, Context& context) {
   Leaf leaf = CCSAND_TRY(leaf_of(op.place, context));
   return sys::symlinkat(op.target.c_str(), leaf.parent.get(), leaf.name.c_str());
 }
+Result<void> apply(const UnlinkSymlink& op, Context& context) {
+  Leaf leaf = CCSAND_TRY(leaf_of(op.place, context));
+  auto status = sys::fstatat(leaf.parent.get(), leaf.name.c_str(), AT_SYMLINK_NOFOLLOW);
+  if (!status || !S_ISLNK(status->st_mode)) return {};
+  return sys::unlinkat(leaf.parent.get(), leaf.name.c_str(), 0);
+}
 Result<void> apply(const ChangeOwner& op, Context& context) {
   Leaf leaf = CCSAND_TRY(leaf_of(op.place, context));
   return sys::fchownat(leaf.parent.get(), leaf.name.c_str(), op.uid, op.gid, AT_SYMLINK_NOFOLLOW);
@@ -161,6 +167,7 @@ std::string describe(const MakeNode& op) {
   return "mknod " + describe(op.place) + " " + octal(op.mode) + " " + number(op.major) + ":" + number(op.minor);
 }
 std::string describe(const MakeSymlink& op) { return "symlink " + describe(op.place) + " to " + quoted(op.target); }
+std::string describe(const UnlinkSymlink& op) { return "remove " + describe(op.place) + " where it is a link"; }
 std::string describe(const ChangeOwner& op) {
   return "chown " + describe(op.place) + " " + number(op.uid) + ":" + number(op.gid);
 }

@@ -28,6 +28,9 @@ struct MakeSymlink {
   Place place;
   std::string target;
 };
+struct UnlinkSymlink {  // unlinks what is a symbolic link; passes over everything else
+  Place place;
+};
 struct ChangeOwner {
   Place place;
   uid_t uid = 0;
@@ -53,6 +56,7 @@ Result<void> apply(const MakeFile& op, Context& context);
 Result<void> apply(const MakeMountPoint& op, Context& context);
 Result<void> apply(const MakeNode& op, Context& context);
 Result<void> apply(const MakeSymlink& op, Context& context);
+Result<void> apply(const UnlinkSymlink& op, Context& context);
 Result<void> apply(const ChangeOwner& op, Context& context);
 Result<void> apply(const ChangeMode& op, Context& context);
 Result<void> apply(const WriteFile& op, Context& context);
@@ -64,6 +68,7 @@ std::string describe(const MakeFile& op);
 std::string describe(const MakeMountPoint& op);
 std::string describe(const MakeNode& op);
 std::string describe(const MakeSymlink& op);
+std::string describe(const UnlinkSymlink& op);
 std::string describe(const ChangeOwner& op);
 std::string describe(const ChangeMode& op);
 std::string describe(const WriteFile& op);

@@ -4,6 +4,7 @@
 #include <linux/capability.h>
 #include <sys/prctl.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "core/names.hpp"
@@ -21,12 +22,20 @@ Result<void> apply(const LookUpUser& op, Context& context) {
   return {};
 }
 
+namespace {
+// Whether the supplementary groups are these already: then a user namespace that forbids setgroups is no matter.
+bool has_groups(const std::vector<gid_t>& wanted) {
+  gid_t own[64];
+  auto count = sys::getgroups(&own[0], 64);
+  return count && *count == wanted.size() && std::is_permutation(wanted.begin(), wanted.end(), &own[0]);
+}
+}  // namespace
 Result<void> apply(const SetIdentity& op, Context& context) {
   if (op.keep_capabilities) CCSAND_TRY(sys::prctl(PR_SET_KEEPCAPS, 1, 0, 0, "PR_SET_KEEPCAPS"));
   const std::vector<gid_t>* groups = op.from_lookup ? &context.identity.groups : op.groups ? &*op.groups : nullptr;
   if (groups != nullptr) {
     auto done = sys::setgroups(groups->data(), groups->size());
-    if (!done) {
+    if (!done && !(done.error().code == EPERM && has_groups(*groups))) {
       Error error = done.error();
       if (error.code == EPERM) error.hint = "this user namespace forbids setgroups (user_namespaces(7), /proc/PID/setgroups)";
       return error;

@@ -94,7 +94,9 @@ Result<void> apply(const MountFilesystem& op, Context& context) {
 
 Result<void> apply(const AttachMount& op, Context& context) {
   if (context.fd(op.tree) < 0) return {};  // an optional source that was not there
-  return attach(context.fd(op.tree), op.target, context, op.name, op.make_target);
+  auto done = attach(context.fd(op.tree), op.target, context, op.name, op.make_target);
+  if (!done && op.optional && done.error().code == ENOENT) return {};
+  return done;
 }
 
 Result<void> apply(const BindMount& op, Context& context) {

@@ -47,6 +47,7 @@ struct AttachMount {
   Place target;
   std::string name;          // what is mounted, for the line
   bool make_target = false;  // a directory that is missing is made (0755)
+  bool optional = false;     // a target that does not exist is passed over
 };
 // A bind mount of a place onto another, in one step: open_tree, mount_setattr, move_mount.
 struct BindMount {
@@ -83,6 +84,11 @@ struct MaskPath {
 struct OpenDeviceTree {
   Slot out = kNoSlot;
 };
+// The host's nodes onto their places in a device tree, where this process may make none of its
+// own: in a user namespace. Elsewhere does nothing.
+struct BindDevices {
+  Place tree;
+};
 struct Unmount {
   std::string path;
   std::uint64_t flags = 0;  // MNT_*, UMOUNT_NOFOLLOW
@@ -100,6 +106,7 @@ Result<void> apply(const LockMounts& op, Context& context);
 Result<void> apply(const MoveMount& op, Context& context);
 Result<void> apply(const MaskPath& op, Context& context);
 Result<void> apply(const OpenDeviceTree& op, Context& context);
+Result<void> apply(const BindDevices& op, Context& context);
 Result<void> apply(const Unmount& op, Context& context);
 Result<void> apply(const PivotRoot& op, Context& context);
 
@@ -112,6 +119,7 @@ std::string describe(const LockMounts& op);
 std::string describe(const MoveMount& op);
 std::string describe(const MaskPath& op);
 std::string describe(const OpenDeviceTree& op);
+std::string describe(const BindDevices& op);
 std::string describe(const Unmount& op);
 std::string describe(const PivotRoot& op);
 

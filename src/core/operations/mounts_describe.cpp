@@ -51,6 +51,7 @@ std::string describe(const LockMounts& op) {
 std::string describe(const MoveMount& op) { return "move mount " + describe(op.source) + " to " + describe(op.target); }
 std::string describe(const MaskPath& op) { return "mask " + describe(op.target); }
 std::string describe(const OpenDeviceTree& op) { return "open device tree as " + slot_name(op.out); }
+std::string describe(const BindDevices& op) { return "bind devices in " + describe(op.tree) + " where none could be made"; }
 std::string describe(const Unmount& op) {
   return "umount " + quoted(op.path) + also(words_of_bits(unmount_names(), op.flags));
 }

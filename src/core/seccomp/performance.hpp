@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "core/event_poll.hpp"
 #include "core/seccomp/caller.hpp"
 #include "core/seccomp/perform_request.hpp"
 
@@ -38,7 +39,8 @@ class Performance {
   Performance(const Performance&) = delete;
   Performance& operator=(const Performance&) = delete;
 
-  [[nodiscard]] int answer_fd() const { return socket_.get(); }  // readable when there is an answer
+  void enter_interest(bool wanted) { wanted ? socket_.want(POLLIN) : socket_.want_nothing(); }
+  [[nodiscard]] bool take_answered() { return socket_.take_ready() != 0; }
   void attend();  // when it is
 
   // Lets go of what is kept from one to the next: when no container is left that could ask.
@@ -49,7 +51,8 @@ class Performance {
   void end_process();
 
   Done done_;
-  Fd socket_, pidfd_;
+  WatchedFd socket_;  // readable when there is an answer
+  Fd pidfd_;
   std::uint64_t owner_ = 0;  // by generation: a forked copy ends nothing
 };
 

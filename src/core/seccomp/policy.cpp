@@ -62,14 +62,7 @@ Result<Filter> build_filter(const Policy& policy) {
   filter.unknown = policy.unknown;
   filter.foreign = policy.foreign;
   for (const std::string& name : policy.architectures) {
-    const Architecture* architecture = name == "native" ? &native_architecture() : find_architecture(name);
-    if (architecture == nullptr) {
-      std::vector<std::string_view> names;
-      for (const Architecture& one : architectures()) names.push_back(one.name);
-      std::string reason = "is no architecture that ccsand knows";
-      if (std::string_view near = nearest(name, names); !near.empty()) reason += "; did you mean '" + std::string(near) + "'?";
-      return make_error(EINVAL, "seccomp", name, reason);
-    }
+    const Architecture* architecture = CCSAND_TRY(require_architecture(name));
     auto built = build_architecture(policy, *architecture);
     if (!built) return built.error();
     filter.architectures.push_back(std::move(*built));

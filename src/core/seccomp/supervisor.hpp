@@ -2,11 +2,8 @@
 #pragma once
 
 #include <linux/seccomp.h>
-#include <poll.h>
 
 #include <cstdint>
-#include <span>
-#include <vector>
 
 namespace ccsand {
 
@@ -20,14 +17,14 @@ class CallSupervisor {
   // A call waits for its answer, which is given now or later on `listener`. Whoever
   // forgets it leaves its caller waiting.
   virtual void decide(int listener, const seccomp_notif& call) = 0;
-  // What it waits for itself: these, and the time (CLOCK_MONOTONIC, -1 for none).
-  virtual void add_polls(std::vector<pollfd>& polls) const = 0;
+  // What it waits for itself is entered, or taken out; and the time (CLOCK_MONOTONIC, -1 for none).
+  virtual void enter_interests(bool wanted) = 0;
   [[nodiscard]] virtual std::int64_t deadline_ns() const = 0;
   // The container's Landlock ruleset and its directory of cgroup v2, -1 for none, which last
   // as long as it: what is performed for it is under the one and counted in the other.
   virtual void restrict_with(int ruleset, int cgroup) = 0;
-  // Something of it is ready: `polls` are what add_polls added.
-  virtual void attend(std::span<const pollfd> polls) = 0;
+  // After a turn of waiting: something of it may be ready.
+  virtual void attend() = 0;
   // The container has ended: nobody waits any more.
   virtual void end() = 0;
   // Whether it killed a process for what it did.

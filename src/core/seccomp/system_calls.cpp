@@ -8,9 +8,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdlib>
 #include <iterator>
 #include <memory>
+
+#include "core/names.hpp"
 
 namespace ccsand {
 
@@ -127,6 +130,16 @@ const Architecture* find_architecture(std::string_view name) {
   for (const Architecture& architecture : kArchitectures)
     if (architecture.name == name) return &architecture;
   return nullptr;
+}
+
+Result<const Architecture*> require_architecture(std::string_view name) {
+  const Architecture* architecture = name == "native" ? &native_architecture() : find_architecture(name);
+  if (architecture != nullptr) return architecture;
+  std::vector<std::string_view> names;
+  for (const Architecture& one : architectures()) names.push_back(one.name);
+  std::string reason = "is no architecture that ccsand knows";
+  if (std::string_view near = nearest(name, names); !near.empty()) reason += "; did you mean '" + std::string(near) + "'?";
+  return make_error(EINVAL, "seccomp", name, reason);
 }
 
 std::optional<int> system_call_number(const Architecture& architecture, std::string_view name) {

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "ccsand/result.hpp"
+
 namespace ccsand {
 
 struct Architecture {
@@ -21,6 +23,8 @@ struct Architecture {
 std::span<const Architecture> architectures();
 const Architecture& native_architecture();
 const Architecture* find_architecture(std::string_view name);  // nullptr where there is none
+// The same, "native" being the native one; an error that names the nearest.
+Result<const Architecture*> require_architecture(std::string_view name);
 
 // The number by which a program reaches the call itself. nullopt where the
 // architecture does not have the call, or only as a part of socketcall(2) or ipc(2).
