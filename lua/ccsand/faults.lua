@@ -94,11 +94,13 @@ local function on_path(call, wanted)
   return false
 end
 
+local function simulate(call, program) return require("ccsand.notify").simulate(call, program) end
+
 -- Which errno this call fails with, if any.
-local function decided(states, call, raw)
+local function decided(states, call)
   for _, state in ipairs(states) do
     local program = state.programs and state.programs[call.name]
-    local meant = not program or actions.denies(raw.handle:simulate(raw.token, program))
+    local meant = not program or actions.denies(simulate(call, program))
     if meant and (not state.path or on_path(call, state.path)) then
       state.count = state.count + 1
       local errno
@@ -159,18 +161,18 @@ function faults.dispatcher(counted, policy, handlers, otherwise, seed)
   end
   local program = policy:bpf()
   for name, list in pairs(states) do
-    all[name] = function(call, raw)
-      local number = raw.handle:simulate(raw.token, program)
+    all[name] = function(call)
+      local number = simulate(call, program)
       local word = actions.word(number)
       if actions.denies(number) then -- as it would be without faults
         if word:find "^errno" then return call:deny(word:match "^errno (%S+)") end
         return call:kill()
       end
       local own = handlers[name]
-      if word == "notify" and not own then return otherwise and otherwise(call, raw) end -- denied, and told
-      local errno = decided(list, call, raw)
+      if word == "notify" and not own then return otherwise and otherwise(call) end -- denied, and told
+      local errno = decided(list, call)
       if errno then return errno end
-      if own then return own(call, raw) end
+      if own then return own(call) end
       return call:continue { racy = true }
     end
   end

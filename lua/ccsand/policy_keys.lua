@@ -45,7 +45,7 @@ local function resolve(spec, options)
 end
 
 --- Replaces the policy keys of `result`, a copy of `spec`, by what C++ reads. Answers the function that
---- decides calls, or nil.
+--- decides the calls of this run, or nil.
 function policy_keys.apply(spec, result, options)
   local shows = options and options.show_denied
   local known = not shows and kept[spec]

@@ -53,13 +53,34 @@ local function take(state)
   end
 end
 
--- What is done beside the command: another takes its place, the next one is got ready, and what the last one left is taken down.
-local function look_after(state, handle)
-  if state.closed then return end
-  if #state.waiting < state.size then begin_one(state) end
-  local next_one = state.waiting[1]
-  if #state.waiting > 1 then make_ready(next_one) end
-  handle:bury()
+-- Another takes the place of one that was used, and what used ones left is taken down: never beside a command, which it would
+-- slow down, but when its result is there. In a loop a task of its own does that as soon as the others wait; else it
+-- is done for several at once, before a run.
+local function fill(state)
+  while not state.closed and #state.waiting < state.size do begin_one(state) end
+  if state.used then state.used:bury() end
+  state.used = nil
+end
+local function keep_filled(state)
+  local loop = invocation.in_task()
+  if not loop then
+    if #state.waiting <= math.floor(state.size / 2) then fill(state) end
+    return
+  end
+  if not state.keeper or not state.keeper:is_kept() then
+    local wanted = loop.event()
+    local task = loop.attend(function()
+      while not state.closed do
+        wanted:wait()
+        wanted:clear()
+        fill(state)
+        local first = state.waiting[1]
+        if first and not state.closed then make_ready(first) end
+      end
+    end)
+    state.keeper = { wanted = wanted, is_kept = function() return task.loop == loop.current().loop and task:status() ~= "failed" end }
+  end
+  state.keeper.wanted:set()
 end
 
 --- Runs a command in one of the containers, to its end; returns the result with what it printed.
@@ -67,15 +88,26 @@ function Pool:run(command, options)
   local state = of(self, "run")
   options = invocation.checked(options, "run", "stdin", "timeout", "cpu_time", "output_limit", "limit_output")
   if command ~= nil and type(command) ~= "table" then error(core.error("a command is a list of strings, such as { \"ls\", \"-l\" }")) end
+  if not invocation.in_task() then keep_filled(state) end
   local entry = take(state)
   local handle = entry.handle
   local good, problem = pcall(handle.release, handle, command, options)
-  if good then good, problem = pcall(look_after, state, handle) end
   if not good then
     handle:close()
     error(problem, 0)
   end
-  return invocation.exited(entry.spec, invocation.result_of(handle))
+  good, problem = pcall(invocation.result_of, handle)
+  state.used = handle
+  if invocation.in_task() then keep_filled(state) end
+  if not good then error(problem, 0) end
+  return invocation.exited(entry.spec, problem)
+end
+
+--- Fills it up and takes down what used ones left, now: for who knows that there is time.
+function Pool:refill()
+  local state = of(self, "refill")
+  fill(state)
+  for _, entry in ipairs(state.waiting) do make_ready(entry) end
 end
 
 --- How many wait, or are being assembled.

@@ -534,6 +534,43 @@ function Container:capture(command, options) end
 ---@return ccsand.Running
 function Container:start(command, options) end
 
+--- Keeps assembled containers waiting, so that a run of one costs little more than to execute its command.
+---@param options? { size: integer } 1 to 256, default 4
+---@return ccsand.Pool
+function Container:pool(options) end
+
+--- Containers that wait for their commands. Each runs one, and is thrown away: two runs share neither files nor
+--- processes, memory or network, as far as the container's table does not say so. A pool that nobody holds is ended.
+---@class ccsand.Pool
+local Pool = {}
+
+--- Runs a command in one of them, to its end; the result holds what it printed. Times count from here, CPU times from its
+--- assembly. A pipe is its standard input.
+---@param command? string[] in place of the container's own
+---@param options? ccsand.PoolRunOptions
+---@return ccsand.RunResult
+function Pool:run(command, options) end
+
+---@class ccsand.PoolRunOptions
+--- What it reads from standard input. Default: nothing.
+---@field stdin? string
+--- As the keys of the container, for this run. `cpu_time` needs a cgroup.
+---@field timeout? ccsand.Duration
+---@field cpu_time? ccsand.Duration
+---@field output_limit? ccsand.Size
+---@field limit_output? boolean
+
+--- Fills it up, and takes down what used ones left: for who knows that there is time. In a loop that is done by itself, when other tasks
+--- wait; outside of one before a run, when half of it is used.
+function Pool:refill() end
+
+--- How many wait, or are being assembled.
+---@return integer
+function Pool:waiting() end
+
+--- Ends those that wait.
+function Pool:close() end
+
 ---@class ccsand.StartOptions
 --- Whether the result holds what it printed. Default false: it prints to ccsand's own streams.
 ---@field capture? boolean
@@ -577,6 +614,11 @@ local Running = {}
 ---@param timeout? ccsand.Duration default: as long as it takes
 ---@return ccsand.RunResult? result
 function Running:wait(timeout) end
+
+--- Its network interfaces, of those that its table asked for: the name in it, the host's end, where there is one, the addresses, and the
+--- network they are on.
+---@return { name: string, link: string?, addresses: string[], network: any }[]
+function Running:interfaces() end
 
 --- Sends bytes to its standard input, as it reads them. An error where that is closed.
 ---@param text string

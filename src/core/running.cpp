@@ -144,7 +144,7 @@ void Running::discard(std::unique_ptr<Running> running) {
   if (running->deciding_) discarded.push_back(std::move(running));
 }
 void Running::close() {
-  held_.reset();
+  let_go();
   if (!launched_.pidfd.open() || ended_) return;
   (void)sys::pidfd_send_signal(launched_.pidfd.get(), SIGKILL);  // it may have ended just now
   collect();

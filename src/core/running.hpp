@@ -122,6 +122,7 @@ class Running {
   void describe(ContainerSpec& spec);
   Result<void> adopt(Launched launched);
   void lay_aside_mounts();
+  void let_go();
   static Result<void> pump(std::int64_t deadline_ns, Running* target, std::vector<pollfd>* extra = nullptr);
   void enter_interests();
   [[nodiscard]] std::int64_t due_ns() const;  // when it must be looked at, whatever is ready; -1 for never

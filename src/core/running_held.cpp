@@ -14,6 +14,7 @@ namespace {
 // Mount namespaces of containers that have ended: with its last descriptor goes a namespace, which
 // takes as long as a good part of the container's run.
 std::vector<Fd> buried;
+int waiting = 0;  // of this process: where none does, nobody comes to take them down
 }  // namespace
 
 Running::Running() = default;
@@ -26,11 +27,12 @@ Result<std::unique_ptr<Running>> Running::prepare(const ContainerSpec& spec, con
   ContainerSpec wired = spec;
   // The container's process makes them itself, beside this one. A function at `created` and what is
   // put into a network from outside want them before.
-  wired.late_namespaces = wired.hooks.empty();
+  wired.late_namespaces = wired.hooks.empty() && wired.network.interfaces.empty() && wired.network.rules.empty();
   CCSAND_TRY(running->open_streams(wired));
   running->describe(wired);
   running->plan_ = compile(wired);
   running->held_ = CCSAND_TRY(HeldLaunch::begin(running->plan_));
+  ++waiting;
   running->child_ends_.clear();
   return running;
 }
@@ -58,14 +60,21 @@ Result<void> Running::release(const std::vector<std::string>& argv, const std::s
   if (input_text_.empty()) input_.close();
   started_ns_ = monotonic_ns();
   auto launched = held_->release(argv);
-  held_.reset();
+  let_go();
   if (!launched) return launched.error();
   return adopt(std::move(*launched));
 }
 
 void Running::bury() { buried.clear(); }
 void Running::lay_aside_mounts() {
-  if (mounts_.open()) buried.push_back(std::move(mounts_));
+  if (!mounts_.open()) return;
+  buried.push_back(std::move(mounts_));
+  if (waiting == 0) bury();
+}
+void Running::let_go() {
+  if (!held_) return;
+  held_.reset();
+  if (--waiting == 0) bury();
 }
 
 }  // namespace ccsand

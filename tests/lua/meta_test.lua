@@ -130,7 +130,7 @@ local function find_upvalue(wanted)
       end
     end
   end
-  for _, module in ipairs { "container", "running" } do
+  for _, module in ipairs { "container", "running", "pool" } do
     for _, f in pairs(require("ccsand." .. module)) do
       local found = type(f) == "function" and look(f)
       if found then return found end
@@ -138,7 +138,7 @@ local function find_upvalue(wanted)
   end
 end
 
-for _, class in ipairs { "Container", "Running" } do
+for _, class in ipairs { "Container", "Running", "Pool" } do
   local methods, real = methods_of(class), find_upvalue(class)
   check(next(methods), "lua/meta/container.lua annotates no methods of ", class)
   check(real, "ccsand.container has no table ", class)

@@ -1,0 +1,191 @@
+-- Pools: what they keep waiting, that two runs share nothing, and that nothing is left.
+package.path = (arg[0]:match("^(.*/)") or "./") .. "?.lua;" .. package.path
+local ccsand = require "ccsand"
+local t = require "support"
+t.begin()
+local test, equal, match, fails = t.test, t.equal, t.match, t.fails
+local loop = ccsand.loop
+
+local function both(name, f)
+  test(name, f)
+  test(name .. ", in a task", function() loop.run(f) end)
+end
+local function children()
+  local list = {}
+  for pid in (t.read(("/proc/%d/task/%d/children"):format(require("ffi").C.getpid(), require("ffi").C.getpid())) or ""):gmatch "%d+" do list[#list + 1] = tonumber(pid) end
+  return list
+end
+
+both("each run is a container of its own", function()
+  local pool = t.box():pool { size = 3 }
+  local seen = {}
+  for i = 1, 8 do
+    local result = pool:run({ "/bin/sh", "-c", [[
+      test -e /tmp/mark && echo file; test -e /dev/shm/mark && echo memory; ip link 2>/dev/null | grep -q dummy && echo network
+      touch /tmp/mark /dev/shm/mark /etc/mark; hostname other 2>/dev/null; ls -d /proc/[0-9]* | wc -l >/tmp/count
+      (sleep 60 &) ; cat; echo "$$ $1"; for n in mnt pid net uts ipc user cgroup; do readlink /proc/self/ns/$n; done; exit $1]], "sh", tostring(i) }, { stdin = "in" .. i .. "\n" })
+    equal(result.status, i)
+    local first, rest = result.stdout:match("^([^\n]*)\n(.*)$")
+    equal(first, "in" .. i, result.stderr)
+    match(rest, "^1 " .. i .. "\n")
+    for namespace in rest:gmatch "(%a+:%[%d+%])" do
+      equal(seen[namespace], nil, "shared: " .. namespace)
+      -- Numbers come again when a namespace is gone: those of the moment before last may.
+      if not namespace:find "^cgroup" then seen[namespace] = true end
+    end
+    equal(#result.stderr, 0, result.stderr)
+    for namespace in pairs(seen) do if i % 2 == 0 then seen[namespace] = nil end end
+  end
+  pool:close()
+end)
+
+both("a run is what a capture is", function()
+  local box = t.box { env = { A = "1" }, hostname = "pooled", cwd = "/tmp", user = "nobody", init = true, limits = { pids = 20 }, command = { "/bin/sh", "-c", "echo own" } }
+  local pool = box:pool { size = 2 }
+  local script = { "/bin/sh", "-c", "echo $A $HOME $(hostname) $(pwd) $(id -u) $$; grep -E '^(Cap|NoNew|Seccomp:)' /proc/self/status; ls /proc/self/fd; cat /proc/self/cgroup | wc -l; echo e >&2" }
+  local one, other = pool:run(script), box:capture(script)
+  equal(one.stdout, other.stdout) equal(one.stderr, other.stderr) equal(one.reason, other.reason)
+  equal(pool:run().stdout, "own\n", "the container's own command")
+  assert(one.pids_peak == nil or one.pids_peak > 0)
+  pool:close()
+  fails(function() pool:run() end, "closed")
+  pool:close()
+end)
+
+test("filters, handlers and faults are each run's own", function()
+  local pool = t.box({ seccomp = { deny = { "mkdir", "mkdirat" } } }):pool { size = 2 }
+  for _ = 1, 3 do match(pool:run({ "mkdir", "/tmp/x" }).stderr, "not permitted") end
+  pool:close()
+  pool = t.box({ faults = { { "EIO on 2nd", calls = { "mkdir", "mkdirat" } } } }):pool { size = 2 }
+  for _ = 1, 3 do equal(pool:run({ "/bin/sh", "-c", "for i in 1 2 3; do mkdir /tmp/$i 2>/dev/null && echo $i; done" }).stdout, "1\n3\n") end
+  pool:close()
+  -- A filter under which nobody can wait for a command.
+  local policy = ccsand.seccomp.default():errno("EPERM", "futex")
+  pool = t.box({ seccomp = policy }):pool { size = 2 }
+  for _ = 1, 3 do equal(pool:run({ "echo", "x" }).stdout, "x\n") end
+  pool:close()
+  -- Without no_new_privs the filter comes before the rights go.
+  pool = t.box({ no_new_privs = false }):pool { size = 2 }
+  equal(pool:run({ "id", "-u" }).stdout, "0\n")
+  pool:close()
+end)
+
+test("functions at phases, a copied memory", function()
+  local phases = {}
+  local pool = t.box({
+    created = function(p) phases[#phases + 1] = p.phase end,
+    before_exec = function() local f = io.open("/etc/made", "w") f:write "x" f:close() end,
+    exited = function(result) phases[#phases + 1] = result.status end,
+  }):pool { size = 1 }
+  equal(pool:run({ "/bin/sh", "-c", "cat /etc/made; exit 4" }).stdout, "x")
+  equal(table.concat(phases, " "), "created 4")
+  for i = 1, 3 do equal(pool:run({ "echo", tostring(i) }).stdout, i .. "\n") end
+  pool:close()
+end)
+
+both("limits of a run", function()
+  local pool = t.box({ cgroup = true }):pool { size = 2 }
+  equal(pool:run({ "sleep", "60" }, { timeout = "50ms" }).reason, "timeout")
+  equal(pool:run({ "yes" }, { output_limit = 100, limit_output = true }).reason, "output")
+  equal(pool:run({ "/bin/sh", "-c", "while :; do :; done" }, { cpu_time = "100ms" }).reason, "cpu_time")
+  equal(pool:run({ "/bin/sh", "-c", "echo x; kill -9 $$" }).stdout, "x\n")
+  pool:close()
+  pool = t.box():pool { size = 1 }
+  fails(function() pool:run({ "true" }, { cpu_time = "1s" }) end, "needs a cgroup")
+  equal(pool:run({ "true" }).status, 0, "afterwards")
+  pool:close()
+end)
+
+both("input that others wait with does not stay open", function()
+  local pool = t.box():pool { size = 4 }
+  local text = ("x"):rep(1000000)
+  for _ = 1, 3 do equal(#pool:run({ "cat" }, { stdin = text }).stdout, #text) end
+  pool:close()
+end)
+
+test("errors: of the set-up, of the command, of what is asked for", function()
+  fails(function() t.box({ hostname = "x", before_exec = function() error "not this" end }):pool {} end, "not this", "before_exec")
+  fails(function() t.box({ cwd = "/none" }):pool { size = 2 } end, "/none")
+  fails(function() t.box({ terminal = true }):pool {} end, "terminal")
+  fails(function() t.box():pool { size = 0 } end, "pool.size")
+  fails(function() t.box():pool { siez = 1 } end, "siez")
+  local pool = t.box():pool { size = 1 }
+  local problem = fails(function() pool:run { "no-such-command" } end, "'no-such-command'")
+  equal(problem.exit_status, 127)
+  fails(function() pool:run { "echo", ("x"):rep(600000) } end, "512 KiB")
+  fails(function() pool:run { "a\0b" } end, "zero byte")
+  fails(function() pool:run({}) end, "not empty")
+  fails(function() pool:run({ "true" }, { stdni = "" }) end, "stdni")
+  equal(pool:run({ "echo", ("x"):rep(100000) }).status, 0)
+  pool:close()
+end)
+
+test("one that was killed while it waited is passed over", function()
+  local before = {}
+  for _, pid in ipairs(children()) do before[pid] = true end
+  local pool = t.box():pool { size = 3 }
+  pool:refill()
+  equal(pool:waiting(), 3)
+  for _, pid in ipairs(children()) do
+    if not before[pid] then
+      require("ffi").C.kill(pid, 9)
+      while not t.read("/proc/" .. pid .. "/stat"):find "%) Z" do os.execute "sleep 0.01" end
+      break
+    end
+  end
+  for i = 1, 4 do equal(pool:run({ "echo", tostring(i) }).stdout, i .. "\n") end
+  pool:close()
+end)
+
+test("many tasks share a pool", function()
+  local sum = 0
+  loop.run(function()
+    local pool = t.box():pool { size = 4 }
+    loop.defer(pool.close, pool)
+    local tasks = {}
+    for i = 1, 60 do
+      tasks[i] = loop.spawn(function()
+        local printed = tonumber(pool:run({ "echo", tostring(i) }).stdout)
+        sum = sum + printed
+      end)
+    end
+    for _, task in ipairs(tasks) do task:wait() end
+    local late = loop.spawn(function() pool:run { "sleep", "60" } end)
+    loop.sleep(0.05)
+    late:cancel()
+    pcall(late.wait, late)
+  end)
+  equal(sum, 1830)
+end)
+
+test("nobody holds a pool: those that wait are ended", function()
+  do
+    local pool = t.box():pool { size = 3 }
+    pool:run { "true" }
+  end
+  t.nothing_left()
+end)
+
+test("those that wait end with ccsand, whatever way it ends", function()
+  local out = t.run_recipe(([[
+    local ccsand = require "ccsand"
+    local pool = ccsand.container({ image = %q, cgroup = true }):pool { size = 4 }
+    pool:refill()
+    os.execute "cat /proc/$PPID/task/$PPID/children; kill -9 $PPID"
+  ]]):format(t.image))
+  local count = 0
+  for pid in out:gmatch "%d+" do
+    count = count + 1
+    for _ = 1, 200 do
+      local stat = t.read("/proc/" .. pid .. "/stat")
+      if not stat or stat:find "%) Z" then break end
+      os.execute "sleep 0.01"
+    end
+    local stat = t.read("/proc/" .. pid .. "/stat")
+    assert(not stat or stat:find "%) Z" or not stat:find "ccsand", "still there: " .. tostring(stat))
+  end
+  assert(count >= 4, out)
+  equal(t.run_recipe "return 0", "", "the sweep of the next start")
+end)
+
+return t.finish()
