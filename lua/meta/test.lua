@@ -180,4 +180,11 @@ function T.container(spec) end
 ---@return ccsand.Running
 function T.start(box, command, options) end
 
+--- A pool of a container, or of one of this table, which lives until the test or the suite ends: in `setup_all`, for tests that each
+--- take a container of their own out of it.
+---@param box ccsand.Container|ccsand.ContainerSpec
+---@param options? { size: integer }
+---@return ccsand.Pool
+function T.pool(box, options) end
+
 return test

@@ -23,7 +23,7 @@ end)
 test("endless loops are ended, those that catch every error too, and cost the others nothing of their time", function()
   local text, status = run([[
     test("loops", { timeout = "150ms" }, function(t) t.defer(function() io.stderr:write "TORN DOWN" end) local i = 0 while true do i = i + 1 end end)
-    test("catches", { timeout = "150ms" }, function() while true do pcall(function() while true do end end) end end)
+    test("catches", { timeout = "150ms" }, function() loop.sleep "20ms" while true do pcall(function() while true do end end) end end)
     test("catches while it waits", { timeout = "150ms" }, function() while true do pcall(loop.sleep, 1) end end)
     test("good", { timeout = "300ms" }, function(t) for i = 1, 10 do loop.sleep "10ms" end end)
     test("also good", function() end) ]], "-j 4")
@@ -65,6 +65,20 @@ test("tasks and containers that a test leaves behind end with it", function()
   equal(status, 0, text)
   match(text, "dots::")
   for pid in text:match("pids ([%d ]+)"):gmatch("%d+") do equal(harness.is_alive(pid), false, "process " .. pid) end
+end)
+
+test("containers end within a second of Ctrl-C, also where tear-downs take longer", function()
+  local text, status = harness.interrupt([[
+    test("slow", function(t)
+      local running = t.start({ image = IMAGE }, { "sleep", "3600" })
+      t.defer(function() io.stderr:write("last: ", tostring(running:ended()), "\n") end)
+      for _ = 1, 4 do t.defer(function() while true do pcall(loop.sleep, 100) end end) end
+      t.defer(function() io.stderr:write("first: ", tostring(running:ended()), "\n") end)
+      io.stderr:write "ready\n"
+      running:wait()
+    end) ]], "", "ready", "TERM")
+  equal(status, 143, text)
+  match(text, "first: false.*last: true")
 end)
 
 -- ---- hostile containers

@@ -62,6 +62,15 @@ function bound.start(self)
     return running
   end
 end
+--- A pool of a container, or of one of this table: assembled ahead, until the test or the suite ends.
+function bound.pool(self)
+  return function(box, options)
+    if not require("ccsand.container").is(box) then box = self.t.container(box) end
+    local pool = box:pool(options)
+    self.scope.pools[#self.scope.pools + 1] = pool
+    return pool
+  end
+end
 --- The text, or the value, is that of the snapshot.
 function bound.snapshot(self)
   return function(name, value)

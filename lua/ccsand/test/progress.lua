@@ -105,8 +105,9 @@ function Progress:kept(list)
   self:line("")
   for _, entry in ipairs(list) do
     self:line(("kept: a container of '%s'"):format(text.clean(entry.name)))
-    self:line(("  nsenter --target %d --all --wd=/ /bin/sh"):format(entry.running:pid()))
+    self:line(("  nsenter --target %d --all --root --wd /bin/sh"):format(entry.running:pid()))
   end
+  self:line "That shell is root of the container's user namespace, under none of its policies."
   self:line "They live until ccsand ends: press Ctrl-C when you have seen enough."
 end
 

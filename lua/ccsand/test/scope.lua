@@ -15,7 +15,7 @@ local most_lines, most_results = 200, 4
 
 --- Of a run (see ccsand.test.runner), with a name for its problems.
 function scope.new(run, name)
-  local self = setmetatable({ run = run, name = name, family = loop.family(), deferred = {}, lines = {}, ended = {}, held = {}, problems = {} }, Scope)
+  local self = setmetatable({ run = run, name = name, family = loop.family(), deferred = {}, lines = {}, ended = {}, held = {}, pools = {}, problems = {} }, Scope)
   self.family.scope = self
   return self
 end
@@ -127,6 +127,8 @@ function Scope:close_containers()
     elseif not good then self:note_problem(failure.describe(result), "the end of a container") end
     self.family.started[running] = nil
   end
+  for _, pool in ipairs(self.pools) do pool:close() end
+  self.pools = {}
 end
 
 --- Ends all that is left. With `keep` containers that run go on: they are answered.
