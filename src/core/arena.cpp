@@ -42,14 +42,16 @@ Result<Arena> take_arena() {
 void return_arena(const Arena& arena) {
   if (arena.block != nullptr && arena.owner == process_generation()) free_arenas.push_back(arena);
 }
-int own_pidfd() {
-  static int pidfd = -1;
-  static std::uint64_t owner = 0;
-  if (owner == process_generation()) return pidfd;
-  auto opened = sys::pidfd_open(sys::getpid());
-  if (!opened) return -1;
-  owner = process_generation();
-  return pidfd = opened->release();
+namespace {
+int kept_pidfd = -1;
+std::uint64_t pidfd_owner = 0;  // a forked copy is another process
+}  // namespace
+Result<void> open_own_pidfd() {
+  if (pidfd_owner == process_generation()) return {};
+  kept_pidfd = CCSAND_TRY(sys::pidfd_open(sys::getpid())).release();
+  pidfd_owner = process_generation();
+  return {};
 }
+int own_pidfd() { return kept_pidfd; }
 
 }  // namespace ccsand::launching

@@ -365,7 +365,7 @@ Result<Launched> launch(const Plan& plan, const LaunchOptions& options) {
   using namespace launching;
   std::size_t clone_at = plan.clone_step(), none = plan.steps().size();
   if (clone_at == none) return make_error(EINVAL, "plan", "", "has no clone step to start a process with");
-  if (own_pidfd() < 0) return make_error(EMFILE, "pidfd_open", "of ccsand itself", "cannot be had");
+  CCSAND_TRY(open_own_pidfd());
   Arena arena = CCSAND_TRY(take_arena());
   Block& block = *arena.block;
   if (options.trace) std::memset(&block.trace_ns[0], 0, sizeof block.trace_ns);

@@ -98,7 +98,7 @@ HeldLaunch::~HeldLaunch() {
 
 Result<std::unique_ptr<HeldLaunch>> HeldLaunch::begin(const Plan& plan) {
   if (plan.clone_step() == plan.steps().size()) return make_error(EINVAL, "plan", "", "has no clone step to start a process with");
-  if (own_pidfd() < 0) return make_error(EMFILE, "pidfd_open", "of ccsand itself", "cannot be had");
+  CCSAND_TRY(open_own_pidfd());
   std::unique_ptr<HeldLaunch> held(new HeldLaunch);
   held->state_ = std::make_unique<State>(plan, CCSAND_TRY(take_arena()));
   State& state = *held->state_;

@@ -38,7 +38,8 @@ struct Arena {
 };
 Result<Arena> take_arena();
 void return_arena(const Arena& arena);
-int own_pidfd();  // lives as long as the process
+Result<void> open_own_pidfd();
+int own_pidfd();  // after that; lives as long as the process
 
 std::int64_t now_ns();
 std::uint32_t load(const std::uint32_t& word);
