@@ -164,6 +164,21 @@ test("snapshots: missing ones fail, --update writes them beside the test, differ
   equal(select(2, with ""), 0)
 end)
 
+test("pools of a suite give each test a container of its own, and end with the suite", function()
+  local text, status = run([[
+    local made
+    test.suite("pooled", { setup_all = function(s) made = s.pool({ image = IMAGE }, { size = 2 }) return made end }, function()
+      for i = 1, 4 do
+        test("n" .. i, function(t) t.ended(t.shared:run { "sh", "-c", "[ ! -e /tmp/used ] && touch /tmp/used" }) end)
+      end
+      test("shows its output", function(t) t.ended(t.shared:run { "sh", "-c", "echo of the pool; exit 3" }) end)
+    end)
+    test("is closed", { exclusive = true }, function(t) t.raises(function() made:run { "true" } end, "closed") end) ]], "-j 2")
+  equal(status, 1, text)
+  equal(counts(text), "5 passed, 1 failed")
+  match(text, "stdout:\n *of the pool")
+end)
+
 -- ---- reports, as other programs read them
 
 local mixed = { ["a_test.lua"] = table.concat({

@@ -173,6 +173,24 @@ test("--repeat runs each test so often, with set-up of its own", function()
   match(text, "again: [^\n]*%-%-repeat 3")
 end)
 
+test("memory stays flat over thousands of runs", function()
+  local text, status = run([[
+    local n, before = 0, nil
+    test.suite("s", { setup = function() end, setup_all = function() end }, function()
+      test("one", function(t)
+        n = n + 1
+        t.defer(function() end)
+        t.log "a line"
+        if n ~= 1000 and n ~= 5000 then return end
+        collectgarbage()
+        local size = collectgarbage "count"
+        before = before or size
+        t.ok(size - before < 100, ("%d KiB more"):format(size - before))
+      end)
+    end) ]], "--repeat 5000 -j 4")
+  equal(status, 0, text:sub(-1000))
+end)
+
 -- ---- side by side
 
 test("-j: tests really overlap, and no more than so many", function()
