@@ -57,7 +57,7 @@ std::string judge(const Output& output) {
 
 // Fails call after call until `kQuiet` in a row did no harm: then there are none left.
 void fail_each(const Kind& kind, int code, std::string (*more_left)() = nullptr) {
-  const int kQuiet = more_left != nullptr ? 250 : 60;  // the end of a network is many calls, none of which may fail the run
+  const int kQuiet = more_left != nullptr ? 100 : 60;  // the end of a network is many calls, none of which may fail the run
   Place place;
   std::string recipe = recipe_of(place, kind.spec);
   CAPTURE(kind.name, code);

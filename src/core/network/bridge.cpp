@@ -83,9 +83,9 @@ void take_down(const NetworkLock& lock, const std::string& number, const std::st
   }
   gone = bool(run_nft(table_removal(name))) && gone;
   if (cuts) (void)run_nft(cuts_removal(name));  // a kernel without such tables has none
+  gone = remove_name_files(lock.directory(), number + "-" + name) && gone;
   if (!gone) return;  // the record stays for the next sweep
   (void)sys::unlinkat(lock.directory(), record_name(number, name).c_str(), 0);
-  remove_name_files(lock.directory(), number + "-" + name);
 }
 
 // What follows `start` in the names of files in the run directory.
@@ -113,7 +113,7 @@ void sweep_isolated(const NetworkLock& lock) {
   for (const std::string& rest : files_from(lock, "hosts-p")) {
     unsigned long long pid = 0, start = 0;
     if (sscanf(rest.c_str(), "%llu-%llu-", &pid, &start) != 2 || is_alive({static_cast<pid_t>(pid), start})) continue;
-    remove_name_files(lock.directory(), "p" + rest);
+    (void)remove_name_files(lock.directory(), "p" + rest);  // or the next sweep does
   }
 }
 }  // namespace
@@ -296,7 +296,7 @@ void Bridge::forget_dead() {
 void Bridge::close() {
   bool own = owner_ == process_generation();
   if (own && spec_.isolated && hosts_) {
-    if (auto lock = NetworkLock::take()) remove_name_files(lock->directory(), key_);
+    if (auto lock = NetworkLock::take()) (void)remove_name_files(lock->directory(), key_);  // or the next sweep does
   } else if (own && registry_ && !registry_.is_new()) {
     auto lock = NetworkLock::take();
     auto number = namespace_number();

@@ -113,21 +113,28 @@ Result<std::string> host_resolvers() {
   return std::string("# the host has no resolver that a container could reach: give it dns = { \"address\" }\n");
 }
 
-void remove_name_files(int directory, const std::string& network) {
+bool remove_name_files(int directory, const std::string& network) {
   auto listing = sys::openat2(directory, ".", O_RDONLY | O_DIRECTORY);
-  if (!listing) return;
+  if (!listing) return false;
   std::vector<std::string> names;
   alignas(dirent64) char entries[4096];
-  for (auto size = sys::getdents64(listing->get(), &entries[0], sizeof entries, "run directory"); size && *size != 0;
-       size = sys::getdents64(listing->get(), &entries[0], sizeof entries, "run directory")) {
+  for (;;) {
+    auto size = sys::getdents64(listing->get(), &entries[0], sizeof entries, "run directory");
+    if (!size) return false;
+    if (*size == 0) break;
     for (std::size_t at = 0; at < *size;) {
       const auto* entry = reinterpret_cast<const dirent64*>(&entries[at]);
       at += entry->d_reclen;
       std::string_view name(&entry->d_name[0]);
-      if (name == "hosts-" + network || name.starts_with("resolv-" + network + "-")) names.emplace_back(name);
+      if (name.starts_with("resolv-" + network + "-")) names.emplace_back(name);
     }
   }
-  for (const std::string& name : names) (void)sys::unlinkat(directory, name.c_str(), 0);  // another sweep may have been first
+  names.push_back("hosts-" + network);  // the last: by it a sweep finds the rest
+  for (const std::string& name : names) {
+    auto removed = sys::unlinkat(directory, name.c_str(), 0);
+    if (!removed && removed.error().code != ENOENT) return false;
+  }
+  return true;
 }
 
 }  // namespace ccsand

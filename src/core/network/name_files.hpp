@@ -34,7 +34,7 @@ Result<std::string> resolver_file(const std::string& network, const std::string&
 // The host's resolvers, as a container can reach them: those on loopback it cannot.
 Result<std::string> host_resolvers();
 
-// Removes the files of a network.
-void remove_name_files(int directory, const std::string& network);
+// Removes the files of a network; false where some are left.
+bool remove_name_files(int directory, const std::string& network);
 
 }  // namespace ccsand

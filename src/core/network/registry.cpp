@@ -18,7 +18,8 @@ namespace ccsand {
 namespace {
 constexpr char kMagic[8] = {'c', 'c', 's', 'n', 'e', 't', '0', '1'};
 
-bool is_own(const ProcessKey& key) { return key.pid == own_key().pid && key.start == own_key().start; }
+// own_key() asks the kernel: once, not for each of many places.
+bool is_same(const ProcessKey& one, const ProcessKey& other) { return one.pid == other.pid && one.start == other.start; }
 
 // Addresses are handed out from a window that grows when it is full: what has never been leased need not
 // be looked at, nor have memory.
@@ -105,19 +106,21 @@ Result<void> Registry::lease_this(std::uint32_t index, const IpAddress& address)
   return {};
 }
 void Registry::give_back(std::uint32_t index) {
-  if (is_own(record_->leases[index])) record_->leases[index] = {};
+  if (is_same(record_->leases[index], own_key())) record_->leases[index] = {};
 }
 
 Result<void> Registry::hold() {
+  const ProcessKey own = own_key();
   for (ProcessKey& holder : record_->holders)
-    if (is_own(holder)) return {};
+    if (is_same(holder, own)) return {};
   for (ProcessKey& holder : record_->holders)
-    if (holder.pid == 0) return holder = own_key(), Result<void>();
+    if (holder.pid == 0) return holder = own, Result<void>();
   return make_error(ENOSPC, "network", "", "256 ccsand processes use this network already");
 }
 void Registry::let_go() {
+  const ProcessKey own = own_key();
   for (ProcessKey& holder : record_->holders)
-    if (is_own(holder)) holder = {};
+    if (is_same(holder, own)) holder = {};
 }
 bool Registry::is_held() const {
   return std::any_of(std::begin(record_->holders), std::end(record_->holders), [](const ProcessKey& key) { return key.pid != 0; });

@@ -22,7 +22,10 @@ Result<NamespaceVisit> NamespaceVisit::enter(int fd) {
   return visit;
 }
 NamespaceVisit::~NamespaceVisit() {
-  if (home_.open() && !sys::setns(home_.get(), CLONE_NEWNET, "net")) std::abort();
+  if (!home_.open()) return;
+  for (int tries = 0; tries < 3; ++tries)  // the kernel may be out of memory for a moment
+    if (sys::setns(home_.get(), CLONE_NEWNET, "net")) return;
+  std::abort();
 }
 
 }  // namespace ccsand
