@@ -24,7 +24,7 @@ local function bridge(spec) return network.bridge(spec) end
 local function isolated(subnet) return network.bridge { isolated = true, subnet = subnet } end
 
 test("words and keys that are not one", function()
-  refused({ network = "nta" }, "container.network", "did you mean \"nat\"?")
+  refused({ network = "nta" }, "container.network", "did you mean 'nat'?")
   refused({ network = 7 }, "container.network", "a word, a network or a list")
   refused({ network = {} }, "container.network", "empty list", "none")
   refused({ network = { "none" } }, "container.network[1]", "\"nat\"")
