@@ -174,10 +174,11 @@ test("an isolated network reaches neither host nor outside, whatever its contain
   local net = network.bridge { isolated = true, subnet = { "10.66.0.0/24", "fd66::/64" } }
   local admin = { add = { "net_admin", "net_raw" } }
   n.serve_in(n.host(), 7300, "of-the-host")
-  local links = #n.net:links()
+  local known = {}  -- those of earlier containers go a while after them
+  for _, link in ipairs(n.net:links()) do known[link.name] = true end
   local box, other = n.start { network = net, capabilities = admin }, n.start { network = net }
   n.serve_in(other, 80, "neighbour")
-  equal(#n.net:links(), links, "links of the host")
+  for _, link in ipairs(n.net:links()) do assert(known[link.name], link.name .. " is on the host") end
   equal(n.ask(box, n.address(other), 80), "neighbour")
   equal(n.ask(box, n.address(other, true), 80), "neighbour")
   no_match(n.out(box, "ip route; ip -6 route"), "default")
