@@ -124,8 +124,8 @@ Result<FixedText<1024>> stat_of(pid_t pid) {
   FixedText<64> path("/proc/");
   path.append_number(pid).append("/stat");
   Fd file = CCSAND_TRY(sys::open(path.c_str(), O_RDONLY));
-  char text[1000];
-  std::size_t size = CCSAND_TRY(sys::read(file.get(), &text[0], sizeof text, path.view()));
+  char text[1024];
+  std::size_t size = CCSAND_TRY(sys::read(file.get(), &text[0], sizeof text - 1, path.view()));
   return FixedText<1024>(std::string_view(&text[0], size));
 }
 }  // namespace
