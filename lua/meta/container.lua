@@ -51,8 +51,8 @@ function container.is(value) end
 ---@field hostname? string
 --- NIS domain name, at most 64 bytes. setdomainname(2)
 ---@field domainname? string
---- "none": a network namespace with loopback up and nothing else. "host": the host's own network. "nat": an address on a bridge that all such containers share, with the host's way out. The path of a namespace: joined. A network of ccsand.network, or a list of interfaces. Default "none". network_namespaces(7), docs/network.md
----@field network? "none"|"host"|"nat"|string|ccsand.Network|("nat"|ccsand.Network|ccsand.InterfaceSpec)[]
+--- "none": a network namespace with loopback up and nothing else. "host": the host's own network. "nat": an address on a bridge that all such containers share, with the host's way out. "user": the outside by slirp4netns(1), without rights on the host's network. The path of a namespace: joined. A network of ccsand.network, or a list of interfaces. Default "none". network_namespaces(7), docs/network.md
+---@field network? "none"|"host"|"nat"|"user"|string|ccsand.Network|("nat"|"user"|ccsand.Network|ccsand.InterfaceSpec)[]
 --- Ports of the host that reach the container, on "nat" or a bridge that is not isolated: "8080:80", "127.0.0.1:53:53/udp", "[2001:db8::1]:80:80"; "80" is "80:80". Without an address: every address of the host's, both families.
 ---@field ports? string[]
 --- What the container may send. Not with the capabilities net_admin, net_raw or sys_admin, which would undo it.
