@@ -257,8 +257,11 @@ function Call:continue(options)
   self[HANDLE]["continue"](self[HANDLE], self[TOKEN])
   self[DONE] = true
 end
---- Waits this long, in seconds; meanwhile everything else goes on.
+--- Waits this long, in seconds up to a day; meanwhile everything else goes on.
 function Call:sleep(seconds) -- luacheck: ignore self
+  if type(seconds) ~= "number" or not (seconds >= 0 and seconds <= 86400) then
+    error(core.error("sleep: takes seconds, 0 to 86400"))
+  end
   coroutine.yield(seconds)
 end
 
@@ -306,52 +309,17 @@ local function settle(call, value)
   else error(core.error(call[NAME] .. ": a handler answers true, false, an errno's name, a number or a descriptor, not a " .. kind)) end
 end
 
-local function report(name, problem)
-  io.stderr:write(("ccsand: notify.%s failed, the call is denied: %s\n"):format(name, tostring(problem)))
-end
-
--- Handlers run in coroutines, so that they can wait; those that have done their work do the next.
-local finished, idle, idle_count = {}, {}, 0
-local most_idle = 16
-local function work(handler, call)
-  while true do handler, call = coroutine.yield(finished, settle(call, handler(call, call))) end
-end
-
-local function step(thread, call, ...)
-  local good, what, value = coroutine.resume(thread, ...)
-  if good and what == finished then
-    if idle_count < most_idle then
-      idle_count = idle_count + 1
-      idle[idle_count] = thread
-    end
-    return value
-  elseif good then
-    call[HANDLE]:later(call[TOKEN], tonumber(what) or 0, function()
-      local late = step(thread, call)
-      if late then call[HANDLE]:value(call[TOKEN], late) end
-    end)
-  else
-    report(call[NAME], what)
-    if not call[DONE] then pcall(call.deny, call) end
-  end
-end
-
 --- A function for core.start: handlers by the call's name; `otherwise` gets the rest. They get the call, and a table that
---- has its arguments as the kernel has them, 1 to 6. Answers the number that the call is to return, or nothing where
---- it has its answer or gets it later.
+--- has its arguments as the kernel has them, 1 to 6. It runs in coroutines, so that handlers can wait, each of which
+--- takes one call after the other: it yields the number that a call is to return, or nothing where the call has its answer.
 function notify.dispatcher(handlers, otherwise)
-  return function(handle, token, name, pid, architecture, a, b, c, d, e, f, exact)
-    local call = setmetatable({ a, b, c, d, e, f, handle, token, name, pid, architecture, exact or false, false, false, false }, Call)
-    local handler = handlers[name] or otherwise
-    if not handler then return call:deny() end
-    local thread = idle[idle_count]
-    if thread then
-      idle[idle_count] = false
-      idle_count = idle_count - 1
-    else
-      thread = coroutine.create(work)
+  return function(handle, token, name, architecture, pid, a, b, c, d, e, f, exact)
+    while true do
+      local call = setmetatable({ a, b, c, d, e, f, handle, token, name, pid, architecture, exact or false, false, false, false }, Call)
+      local handler = handlers[name] or otherwise
+      local value = handler and settle(call, handler(call, call)) or nil
+      handle, token, name, architecture, pid, a, b, c, d, e, f, exact = coroutine.yield(handle, value)
     end
-    return step(thread, call, handler, call)
   end
 end
 

@@ -1,179 +1,29 @@
-// The bridge between a filter's notifications and Lua. What the calls mean is decided in
-// lua/ccsand/notify.lua; here are their memory, their answers and what is done for them.
+// The bridge between a filter's notifications and Lua: who runs the functions that decide
+// calls. What the calls mean is decided in lua/ccsand/notify.lua.
 #include "bindings/call_supervisor.hpp"
-
-#include <fcntl.h>
-#include <linux/openat2.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <csignal>
-#include <cstdio>
-#include <cstring>
 #include <utility>
 
-#include "bindings/binding.hpp"
-#include "bindings/descriptor.hpp"
-#include "bindings/table.hpp"
+#include "bindings/waiting_call.hpp"
+#include "core/clock.hpp"
 #include "core/running.hpp"
-#include "core/seccomp/constants.hpp"
-#include "core/seccomp/filter.hpp"
-#include "core/seccomp/performance.hpp"
 #include "core/seccomp/system_calls.hpp"
-#include "sys/file.hpp"
-#include "sys/process.hpp"
 #include "sys/seccomp.hpp"
 
 namespace ccsand {
 
 namespace {
-constexpr const char* kCallType = "ccsand.call";
-constexpr std::size_t kLongestString = 64 * 1024, kMostBytes = 1 << 20;
-
-// A call that waits. Lua and the supervisor hold it together.
-struct Call {
-  std::int64_t token = 0;  // its name for Lua
-  int listener = -1;
-  seccomp_notif notification = {};
-  bool answered = false, deferred = false;
-  std::unique_ptr<Performance> performance;
-};
-using SharedCall = std::shared_ptr<Call>;
-
-struct Timer {
-  std::int64_t due_ns;
-  int function;  // a reference of Lua's registry
-};
-
-void answer(Call& call, int error, std::int64_t value, std::uint32_t flags = 0) {
-  if (call.answered) return;
-  call.answered = true;
-  seccomp_notif_resp response = {};
-  response.id = call.notification.id;
-  response.error = -error;
-  response.val = value;
-  response.flags = flags;
-  (void)sys::answer_notification(call.listener, response);  // its process may have been killed
-}
-void answer_descriptor(Call& call, int fd, bool close_on_exec) {
-  auto given = sys::answer_with_descriptor(call.listener, call.notification.id, fd, close_on_exec);
-  if (!given) return answer(call, given.error().code, 0);  // EMFILE: its table is full
-  call.answered = true;
-}
-
-class LuaCallSupervisor;
-
-// What Lua's one value for all calls of a supervisor holds.
-struct Hub {
-  LuaCallSupervisor* supervisor = nullptr;  // null once it has ended
-};
-using SharedHub = std::shared_ptr<Hub>;
-
-class LuaCallSupervisor final : public CallSupervisor {
- public:
-  LuaCallSupervisor(lua_State* L, int index) {
-    // A stack of its own: the one that started the container may have ended.
-    state_ = lua_newthread(L);
-    thread_ = luaL_ref(L, LUA_REGISTRYINDEX);
-    lua_pushvalue(L, index);
-    function_ = luaL_ref(L, LUA_REGISTRYINDEX);
-    hub_->supervisor = this;
-    new (lua_newuserdata(L, sizeof(SharedHub))) SharedHub(hub_);
-    luaL_getmetatable(L, kCallType);
-    lua_setmetatable(L, -2);
-    handle_ = luaL_ref(L, LUA_REGISTRYINDEX);
-    lua_createtable(L, 0, 0);
-    names_ = luaL_ref(L, LUA_REGISTRYINDEX);
-  }
-  ~LuaCallSupervisor() override { hub_->supervisor = nullptr; }  // the state may be closing: references are its own
-
-  void decide(int listener, const seccomp_notif& notification) override;
-  void enter_interests(bool wanted) override {
-    for (const SharedCall& call : calls_)
-      if (call->performance) call->performance->enter_interest(wanted);
-  }
-  [[nodiscard]] std::int64_t deadline_ns() const override {
-    std::int64_t next = -1;
-    for (const Timer& timer : timers_)
-      if (next < 0 || timer.due_ns < next) next = timer.due_ns;
-    if (performances() > 0 && (next < 0 || next_look_ns_ < next)) next = next_look_ns_;
-    return next;
-  }
-  void attend() override;
-  void end() override {
-    for (const SharedCall& call : calls_) {
-      call->answered = true;  // for those that Lua still holds
-      call->performance.reset();
-    }
-    calls_.clear();
-    for (const Timer& timer : timers_) luaL_unref(state_, LUA_REGISTRYINDEX, timer.function);
-    timers_.clear();
-    for (int* reference : {&handle_, &function_, &names_}) luaL_unref(state_, LUA_REGISTRYINDEX, std::exchange(*reference, LUA_NOREF));
-    ended_ = true;
-    if (depth_ == 0) release_thread();
-  }
-  void restrict_with(int ruleset, int cgroup) override { ruleset_ = ruleset, cgroup_ = cgroup; }
-  [[nodiscard]] int ruleset() const { return ruleset_; }
-  [[nodiscard]] int cgroup() const { return cgroup_; }
-  [[nodiscard]] std::size_t performances() const {
-    return static_cast<std::size_t>(std::count_if(calls_.begin(), calls_.end(), [](const SharedCall& call) { return call->performance != nullptr; }));
-  }
-  // Ends what is performed for callers that were killed meanwhile.
-  void forget_gone() {
-    for (const SharedCall& call : calls_) {
-      if (!call->performance || sys::notification_is_valid(call->listener, call->notification.id)) continue;
-      call->answered = true;
-      call->performance.reset();
-    }
-    next_look_ns_ = monotonic_ns() + 1'000'000'000;
-  }
-  [[nodiscard]] bool has_killed() const override { return killed_; }
-  void note_killed() { killed_ = true; }
-  [[nodiscard]] SharedCall find(std::int64_t token) const {
-    for (const SharedCall& call : calls_)
-      if (call->token == token) return call;
-    return nullptr;
-  }
-  void add_timer(std::int64_t due_ns, int function) { timers_.push_back({due_ns, function}); }
-
- private:
-  void push_name(const seccomp_data& data, const Architecture* architecture);
-  // Calls what is on the stack with its arguments; a failure is told.
-  bool call_lua(int arguments, int results) {
-    ++depth_;
-    bool good = lua_pcall(state_, arguments, results, 0) == 0;
-    --depth_;
-    if (good) return true;
-    lua_getglobal(state_, "tostring");
-    lua_insert(state_, -2);
-    const char* text = lua_pcall(state_, 1, 1, 0) == 0 && lua_isstring(state_, -1) ? lua_tostring(state_, -1) : "?";
-    (void)std::fprintf(stderr, "ccsand: a function that decides calls failed, the call is denied: %s\n", text);
-    lua_settop(state_, 0);
-    return false;
-  }
-  // A handler may have waited for the container's own end: the stack that it runs on is let go of after it.
-  void release_thread() { luaL_unref(state_, LUA_REGISTRYINDEX, std::exchange(thread_, LUA_NOREF)); }
-  void settle_end() {
-    if (ended_ && depth_ == 0) release_thread();
-  }
-  void forget_answered() {
-    calls_.erase(std::remove_if(calls_.begin(), calls_.end(), [](const SharedCall& call) { return call->answered; }), calls_.end());
-  }
-
-  lua_State* state_;
-  int thread_ = 0, function_ = 0, handle_ = 0, names_ = 0;  // in Lua's registry; the last: calls' numbers -> names
-  SharedHub hub_ = std::make_shared<Hub>();
-  std::int64_t last_token_ = 0;
-  std::vector<SharedCall> calls_;  // without an answer yet
-  std::vector<Timer> timers_;
-  bool killed_ = false, ended_ = false;
-  int depth_ = 0;  // of Lua's functions that are at work on `state_`
-  int ruleset_ = -1, cgroup_ = -1;
-  std::int64_t next_look_ns_ = 0;
-};
-
+constexpr std::size_t kMostIdle = 16;
+constexpr double kLongestWait = 86400;               // seconds
+constexpr int kArchitectureName = -1;                // a key of the table of names, beside the numbers of calls
 constexpr std::int64_t kNoNumber = std::int64_t{1} << 53;  // from here on, not every number is one of Lua's
+
+int collect_hub(lua_State* L) {
+  std::destroy_at(static_cast<SharedHub*>(lua_touserdata(L, 1)));
+  return 0;
+}
 
 // The low halves of the arguments, then the high ones, in a table.
 void push_halves(lua_State* L, const seccomp_data& data) {
@@ -186,43 +36,8 @@ void push_halves(lua_State* L, const seccomp_data& data) {
   }
 }
 
-// The names of the native architecture are looked up once each.
-void LuaCallSupervisor::push_name(const seccomp_data& data, const Architecture* architecture) {
-  lua_State* L = state_;
-  bool native = architecture == &native_architecture();
-  lua_rawgeti(L, LUA_REGISTRYINDEX, names_);
-  if (native) {
-    lua_rawgeti(L, -1, data.nr);
-    if (!lua_isnil(L, -1)) return lua_remove(L, -2);
-    lua_pop(L, 1);
-  }
-  auto name = architecture != nullptr ? system_call_name(*architecture, data.nr) : std::nullopt;
-  push_text(L, name ? *name : std::to_string(data.nr));
-  if (native && name) {
-    lua_pushvalue(L, -1);
-    lua_rawseti(L, -3, data.nr);
-  }
-  lua_remove(L, -2);
-}
-
-void LuaCallSupervisor::decide(int listener, const seccomp_notif& notification) {
-  auto call = std::make_shared<Call>();
-  call->token = ++last_token_;
-  call->listener = listener;
-  call->notification = notification;
-  calls_.push_back(call);
-  lua_State* L = state_;
-  const seccomp_data& data = call->notification.data;
-  const Architecture* architecture = nullptr;
-  for (const Architecture& one : architectures())
-    if (one.audit == data.arch) architecture = &one;
-  lua_rawgeti(L, LUA_REGISTRYINDEX, function_);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, handle_);
-  lua_pushnumber(L, static_cast<double>(call->token));
-  push_name(data, architecture);
-  lua_pushinteger(L, static_cast<lua_Integer>(notification.pid));
-  push_text(L, architecture != nullptr ? architecture->name : "?");
-  // A double cannot hold 64 bits: where one is too large, the halves of all besides, which are exact.
+// The six arguments; and, where a double cannot hold one's 64 bits, the halves of all, which are exact.
+int push_arguments(lua_State* L, const seccomp_data& data) {
   bool exact = true;
   for (std::uint64_t argument : data.args) {
     auto value = static_cast<std::int64_t>(argument);
@@ -230,13 +45,206 @@ void LuaCallSupervisor::decide(int listener, const seccomp_notif& notification) 
     lua_pushnumber(L, static_cast<double>(value));
   }
   if (!exact) push_halves(L, data);
-  bool good = call_lua(exact ? 11 : 12, 1);
-  // Lua's function answers with a number itself; all other answers are methods.
-  if (good && lua_type(L, -1) == LUA_TNUMBER) answer(*call, 0, static_cast<std::int64_t>(lua_tonumber(L, -1)));
-  else if (!good || (!call->performance && !call->deferred)) answer(*call, EPERM, 0);  // no effect on one that has an answer
-  if (good) lua_pop(L, 1);
+  return exact ? 6 : 7;
+}
+
+std::string name_of(const seccomp_data& data, const Architecture* architecture) {
+  auto name = architecture != nullptr ? system_call_name(*architecture, data.nr) : std::nullopt;
+  return name ? std::string(*name) : std::to_string(data.nr);
+}
+const Architecture* architecture_of(const seccomp_data& data) {
+  for (const Architecture& one : architectures())
+    if (one.audit == data.arch) return &one;
+  return nullptr;
+}
+
+void keep_names(lua_State* L, int table, int number) {
+  lua_pushvalue(L, -2);
+  lua_rawseti(L, table, number);
+  lua_pushvalue(L, -1);
+  lua_rawseti(L, table, kArchitectureName);
+}
+
+// (error value, the call's name): said where Lua's io.stderr leads, which a recipe may have turned.
+int say_failure(lua_State* L) {
+  lua_getglobal(L, "io");
+  lua_getfield(L, -1, "stderr");
+  lua_getfield(L, -1, "write");
+  lua_pushvalue(L, -2);
+  lua_getglobal(L, "tostring");
+  lua_pushvalue(L, 1);
+  lua_call(L, 1, 1);
+  lua_pushfstring(L, "ccsand: notify.%s failed, the call is denied: %s\n", lua_tostring(L, 2), lua_tostring(L, -1));
+  lua_remove(L, -2);
+  lua_call(L, 2, 0);
+  return 0;
+}
+// Takes the error value from the top of the stack.
+void report_failure(lua_State* L, const seccomp_data& data) {
+  lua_pushcfunction(L, say_failure);
+  lua_insert(L, -2);
+  push_text(L, name_of(data, architecture_of(data)));
+  if (lua_pcall(L, 2, 0, 0) != 0) lua_pop(L, 1);  // nothing can be said
+}
+}  // namespace
+
+// ---- calls
+
+void WaitingCall::answer(int error, std::int64_t value, std::uint32_t flags) {
+  if (answered) return;
+  answered = true;
+  seccomp_notif_resp response = {};
+  response.id = notification.id;
+  response.error = -error;
+  response.val = value;
+  response.flags = flags;
+  (void)sys::answer_notification(listener, response);  // its process may have been killed
+}
+void WaitingCall::answer_descriptor(int fd, bool close_on_exec) {
+  auto given = sys::answer_with_descriptor(listener, notification.id, fd, close_on_exec);
+  if (!given) return answer(given.error().code, 0);  // EMFILE: its table is full
+  answered = true;
+}
+
+SharedCall LuaCallSupervisor::find(std::int64_t token) const {
+  for (const SharedCall& call : calls_)
+    if (call->token == token) return call;
+  return nullptr;
+}
+SharedCall LuaCallSupervisor::admit(int listener, const seccomp_notif& notification) {
+  SharedCall call = std::exchange(spare_, nullptr);
+  if (!call || call.use_count() > 1) call = std::make_shared<WaitingCall>();
+  call->token = ++last_token_;
+  call->listener = listener;
+  call->notification = notification;
+  call->answered = call->deferred = false;
+  calls_.push_back(call);
+  return call;
+}
+void LuaCallSupervisor::forget_answered() {
+  if (calls_.size() == 1 && calls_.front()->answered && !calls_.front()->performance) {
+    spare_ = std::move(calls_.front());  // of a row of calls, each of which has its answer before the next comes
+    return calls_.clear();
+  }
+  std::erase_if(calls_, [](const SharedCall& call) { return call->answered; });
+}
+
+// ---- performances
+
+std::size_t LuaCallSupervisor::performances() const {
+  return static_cast<std::size_t>(std::count_if(calls_.begin(), calls_.end(), [](const SharedCall& call) { return call->performance != nullptr; }));
+}
+void LuaCallSupervisor::enter_interests(bool wanted) {
+  for (const SharedCall& call : calls_)
+    if (call->performance) call->performance->enter_interest(wanted);
+}
+void LuaCallSupervisor::forget_gone() {
+  for (const SharedCall& call : calls_) {
+    if (!call->performance || sys::notification_is_valid(call->listener, call->notification.id)) continue;
+    call->answered = true;
+    call->performance.reset();
+  }
+  next_look_ns_ = monotonic_ns() + 1'000'000'000;
+}
+std::int64_t LuaCallSupervisor::deadline_ns() const {
+  std::int64_t next = -1;
+  for (const Timer& timer : timers_)
+    if (next < 0 || timer.due_ns < next) next = timer.due_ns;
+  if (!calls_.empty() && performances() > 0 && (next < 0 || next_look_ns_ < next)) next = next_look_ns_;
+  return next;
+}
+
+// ---- the functions that decide
+
+LuaCallSupervisor::LuaCallSupervisor(lua_State* L, int index) {
+  // A stack of its own: the one that started the container may have ended.
+  state_ = lua_newthread(L);
+  thread_ = luaL_ref(L, LUA_REGISTRYINDEX);
+  lua_pushvalue(L, index);
+  function_ = luaL_ref(L, LUA_REGISTRYINDEX);
+  hub_->supervisor = this;
+  hub_value_ = new (lua_newuserdata(L, sizeof(SharedHub))) SharedHub(hub_);
+  luaL_getmetatable(L, kCallType);
+  lua_setmetatable(L, -2);
+  handle_ = luaL_ref(L, LUA_REGISTRYINDEX);
+  lua_createtable(L, 0, 0);
+  names_ = luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+LuaCallSupervisor::Worker LuaCallSupervisor::take_worker() {
+  if (!idle_.empty()) {
+    Worker worker = idle_.back();
+    idle_.pop_back();
+    return worker;
+  }
+  Worker worker;
+  worker.state = lua_newthread(state_);
+  worker.reference = luaL_ref(state_, LUA_REGISTRYINDEX);
+  lua_rawgeti(worker.state, LUA_REGISTRYINDEX, function_);
+  return worker;
+}
+void LuaCallSupervisor::lay_aside(Worker worker) {
+  if (ended_ || idle_.size() >= kMostIdle) return drop(worker);
+  lua_settop(worker.state, 0);
+  idle_.push_back(worker);
+}
+
+// The call's name and its architecture's. Those of the native one are looked up once each.
+void LuaCallSupervisor::push_names(lua_State* L, const seccomp_data& data) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, names_);
+  int names = lua_gettop(L);
+  bool native = data.arch == native_architecture().audit;
+  if (native) {
+    lua_rawgeti(L, names, data.nr);
+    lua_rawgeti(L, names, kArchitectureName);
+  }
+  if (!native || lua_isnil(L, -2)) {
+    lua_settop(L, names);
+    const Architecture* architecture = architecture_of(data);
+    push_text(L, name_of(data, architecture));
+    push_text(L, architecture != nullptr ? architecture->name : "?");
+    if (native) keep_names(L, names, data.nr);
+  }
+  lua_remove(L, names);
+}
+
+void LuaCallSupervisor::decide(int listener, const seccomp_notif& notification) {
+  SharedCall call = admit(listener, notification);
+  Worker worker = take_worker();
+  lua_State* L = worker.state;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, handle_);
+  lua_pushnumber(L, static_cast<double>(call->token));
+  push_names(L, notification.data);
+  lua_pushnumber(L, notification.pid);
+  resume(worker, call, 5 + push_arguments(L, notification.data));
   forget_answered();
+}
+
+// The function yields (calls, answer) when it has decided, to get the next call; or, where its
+// handler waits, how long in seconds. An answer is a number, the cheapest; all others are methods.
+void LuaCallSupervisor::resume(Worker worker, const SharedCall& call, int arguments) {
+  lua_State* L = worker.state;
+  call->deferred = false;
+  ++depth_;
+  int status = lua_resume(L, arguments);
+  --depth_;
+  if (status == LUA_YIELD && lua_touserdata(L, 1) == hub_value_) {
+    if (lua_type(L, 2) == LUA_TNUMBER) call->answer(0, static_cast<std::int64_t>(lua_tonumber(L, 2)));
+    lay_aside(worker);
+  } else if (status == LUA_YIELD && !ended_) {
+    double seconds = std::clamp(lua_tonumber(L, 1), 0.0, kLongestWait);
+    lua_settop(L, 0);
+    call->deferred = true;
+    timers_.push_back({monotonic_ns() + static_cast<std::int64_t>(seconds * 1e9), worker, call});
+  } else {
+    if (status != LUA_YIELD) {
+      lua_xmove(L, state_, 1);
+      report_failure(state_, call->notification.data);
+    }
+    drop(worker);
+  }
   settle_end();
+  if (!call->performance && !call->deferred) call->answer(EPERM, 0);  // no effect on one that has an answer
 }
 
 void LuaCallSupervisor::attend() {
@@ -254,226 +262,36 @@ void LuaCallSupervisor::attend() {
       ++i;
       continue;
     }
-    int function = timers_[i].function;
+    Timer timer = std::move(timers_[i]);
     timers_.erase(timers_.begin() + static_cast<std::ptrdiff_t>(i));
-    lua_rawgeti(state_, LUA_REGISTRYINDEX, function);
-    luaL_unref(state_, LUA_REGISTRYINDEX, function);
-    (void)call_lua(0, 0);  // the Lua side denies a call whose handler failed
+    resume(timer.worker, timer.call, 0);
   }
   forget_answered();
+}
+
+// A handler may be at work on a container whose end it waited for: what it runs on is let go of when it returns.
+void LuaCallSupervisor::settle_end() {
+  if (ended_ && depth_ == 0) luaL_unref(state_, LUA_REGISTRYINDEX, std::exchange(thread_, LUA_NOREF));
+}
+void LuaCallSupervisor::end() {
+  ended_ = true;
+  for (const SharedCall& call : calls_) {
+    call->answered = true;  // for those that Lua still holds
+    call->performance.reset();
+  }
+  calls_.clear();
+  for (const Timer& timer : std::exchange(timers_, {})) drop(timer.worker);
+  for (const Worker& worker : std::exchange(idle_, {})) drop(worker);
+  for (int* reference : {&handle_, &function_, &names_}) luaL_unref(state_, LUA_REGISTRYINDEX, std::exchange(*reference, LUA_NOREF));
   settle_end();
 }
-
-// ---- methods
-
-// A call that waits, and who decides it. Methods are called as handle:method(token, ...).
-struct CallHandle {
-  SharedCall call;
-  LuaCallSupervisor* supervisor;
-};
-Result<CallHandle> handle_argument(lua_State* L, const char* method) {
-  auto* hub = static_cast<SharedHub*>(userdata_of(L, 1, kCallType));
-  if (hub == nullptr || lua_type(L, 2) != LUA_TNUMBER) return make_error(EINVAL, method, "", "is a method of calls: call:" + std::string(method) + "(...)");
-  SharedCall call = (*hub)->supervisor != nullptr ? (*hub)->supervisor->find(static_cast<std::int64_t>(lua_tonumber(L, 2))) : nullptr;
-  if (!call || call->answered || call->performance) return make_error(EALREADY, method, "", "the call has its answer");
-  return CallHandle{std::move(call), (*hub)->supervisor};
-}
-Result<double> number_argument(lua_State* L, int index, const char* method) {
-  if (lua_type(L, index) != LUA_TNUMBER) return make_error(EINVAL, method, "", "takes a number");
-  return lua_tonumber(L, index);
-}
-Result<std::uint64_t> address_argument(lua_State* L, int index, const char* method) {
-  return static_cast<std::uint64_t>(static_cast<std::int64_t>(CCSAND_TRY(number_argument(L, index, method))));
-}
-
-Result<int> push_memory(lua_State* L, const CallHandle& handle, Result<std::string> bytes) {
-  // It counts only if it was still this call's process when it was read.
-  if (bytes && !sys::notification_is_valid(handle.call->listener, handle.call->notification.id)) bytes = make_error(ESRCH, "read", "", "");
-  if (bytes) return push_text(L, *bytes), 1;
-  lua_pushnil(L);
-  push_text(L, error_name(bytes.error().code));
-  return 2;
-}
-// string(address, limit), bytes(address, size): nil and the errno's name where they cannot be read
-Result<int> string_body(lua_State* L) {
-  CallHandle handle = CCSAND_TRY(handle_argument(L, "string"));
-  auto limit = CCSAND_TRY(integer_argument(L, 4, "string", 1, kLongestString));
-  std::uint64_t address = CCSAND_TRY(address_argument(L, 3, "string"));
-  return push_memory(L, handle, read_string(static_cast<pid_t>(handle.call->notification.pid), address, static_cast<std::size_t>(limit)));
-}
-Result<int> bytes_body(lua_State* L) {
-  CallHandle handle = CCSAND_TRY(handle_argument(L, "bytes"));
-  auto size = CCSAND_TRY(integer_argument(L, 4, "bytes", 0, kMostBytes));
-  std::uint64_t address = CCSAND_TRY(address_argument(L, 3, "bytes"));
-  return push_memory(L, handle, read_bytes(static_cast<pid_t>(handle.call->notification.pid), address, static_cast<std::size_t>(size)));
-}
-// simulate(program): what a filter answers to this very call
-Result<int> simulate_body(lua_State* L) {
-  CallHandle handle = CCSAND_TRY(handle_argument(L, "simulate"));
-  auto program = program_value(L, 3);
-  if (!program) return make_error(EINVAL, "simulate", "", "takes a compiled filter");
-  lua_pushnumber(L, CCSAND_TRY(simulate(*program, handle.call->notification.data)));
-  return 1;
-}
-
-// errno("EPERM" or number)
-Result<int> errno_body(lua_State* L) {
-  CallHandle handle = CCSAND_TRY(handle_argument(L, "errno"));
-  std::int64_t number = 0;
-  if (lua_type(L, 3) == LUA_TSTRING) {
-    auto constant = kernel_constant(lua_tostring(L, 3));
-    if (!constant || *constant == 0 || *constant > 4095) return make_error(EINVAL, "errno", lua_tostring(L, 3), "is no error number, such as \"EPERM\"");
-    number = static_cast<std::int64_t>(*constant);
-  } else {
-    number = CCSAND_TRY(integer_argument(L, 3, "errno", 1, 4095));
-  }
-  answer(*handle.call, static_cast<int>(number), 0);
-  return 0;
-}
-Result<int> value_body(lua_State* L) {
-  CallHandle handle = CCSAND_TRY(handle_argument(L, "value"));
-  answer(*handle.call, 0, static_cast<std::int64_t>(CCSAND_TRY(number_argument(L, 3, "value"))));
-  return 0;
-}
-Result<int> continue_body(lua_State* L) {
-  CallHandle handle = CCSAND_TRY(handle_argument(L, "continue"));
-  answer(*handle.call, 0, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
-  return 0;
-}
-// inject(descriptor, close_on_exec): the call returns the number of a copy
-Result<int> inject_body(lua_State* L) {
-  CallHandle handle = CCSAND_TRY(handle_argument(L, "inject"));
-  int fd = CCSAND_TRY(descriptor_argument(L, 3, "inject"));
-  answer_descriptor(*handle.call, fd, lua_toboolean(L, 4) != 0);
-  return 0;
-}
-// later(seconds, function): the answer comes from the function, or after it
-Result<int> later_body(lua_State* L) {
-  CallHandle handle = CCSAND_TRY(handle_argument(L, "later"));
-  double seconds = CCSAND_TRY(number_argument(L, 3, "later"));
-  if (!(seconds >= 0 && seconds <= 86400)) return make_error(EINVAL, "later", "seconds", "must be 0 to 86400");
-  if (lua_type(L, 4) != LUA_TFUNCTION) return make_error(EINVAL, "later", "", "takes a function");
-  lua_pushvalue(L, 4);
-  handle.call->deferred = true;
-  handle.supervisor->add_timer(monotonic_ns() + static_cast<std::int64_t>(seconds * 1e9), luaL_ref(L, LUA_REGISTRYINDEX));
-  return 0;
-}
-// kill(): its process, before the call is made
-Result<int> kill_body(lua_State* L) {
-  CallHandle handle = CCSAND_TRY(handle_argument(L, "kill"));
-  const Call& call = *handle.call;
-  auto caller = examine_caller(static_cast<pid_t>(call.notification.pid));
-  auto process = caller ? sys::pidfd_open(caller->process) : Result<Fd>(caller.error());
-  if (process && sys::notification_is_valid(call.listener, call.notification.id)) {
-    handle.supervisor->note_killed();
-    (void)sys::pidfd_send_signal(process->get(), SIGKILL);  // it may have been killed already
-  }
-  answer(*handle.call, EPERM, 0);
-  return 0;
-}
-// who(): its ids as ccsand sees them, its pid as the container does
-Result<int> who_body(lua_State* L) {
-  CallHandle handle = CCSAND_TRY(handle_argument(L, "who"));
-  auto caller = examine_caller(static_cast<pid_t>(handle.call->notification.pid));
-  if (!caller || !sys::notification_is_valid(handle.call->listener, handle.call->notification.id)) return 0;
-  lua_createtable(L, 0, 4);
-  auto set = [L](const char* key, std::uint32_t value) {
-    lua_pushnumber(L, value);
-    lua_setfield(L, -2, key);
-  };
-  set("uid", caller->fsuid);
-  set("gid", caller->fsgid);
-  set("pid", static_cast<std::uint32_t>(caller->inner_process));
-  set("host_pid", static_cast<std::uint32_t>(caller->process));
-  return 1;
-}
-
-constexpr Name kDeeds[] = {{"open", PerformRequest::open}, {"connect", PerformRequest::connect}, {"bind", PerformRequest::bind},
-                           {"make_node", PerformRequest::make_node}, {"mount", PerformRequest::mount}};
-constexpr std::size_t kMostPerformances = 64;  // of one container at once: each is a process, and two descriptors
-
-Result<std::uint64_t> number_key(Table& table, const char* key) {
-  std::int64_t number = 0;
-  CCSAND_TRY(table.integer(key, number, INT32_MIN, std::int64_t{1} << 40));
-  return static_cast<std::uint64_t>(number);
-}
-
-Result<Deed> read_deed(Table& table, const Caller& caller) {
-  Deed deed;
-  std::uint64_t kind = PerformRequest::open;
-  CCSAND_TRY(table.word("kind", kDeeds, kind));
-  deed.kind = static_cast<PerformRequest::Kind>(kind);
-  CCSAND_TRY(table.text("path", deed.path));
-  int address = table.push("address");  // bytes, of which many are zero
-  if (lua_type(table.state(), address) == LUA_TSTRING) {
-    std::size_t size = 0;
-    const char* bytes = lua_tolstring(table.state(), address, &size);
-    deed.address.assign(bytes, size);
-  }
-  CCSAND_TRY(table.text("source", deed.source));
-  CCSAND_TRY(table.text("type", deed.type));
-  CCSAND_TRY(table.text("data", deed.data));
-  deed.flags = CCSAND_TRY(number_key(table, "flags"));
-  deed.mode = CCSAND_TRY(number_key(table, "mode"));
-  deed.resolve = CCSAND_TRY(number_key(table, "resolve"));
-  deed.device = CCSAND_TRY(number_key(table, "device"));
-  std::int64_t object = -1, directory = AT_FDCWD;
-  CCSAND_TRY(table.integer("object", object, -1, INT32_MAX));
-  CCSAND_TRY(table.integer("directory", directory, INT32_MIN, INT32_MAX));
-  CCSAND_TRY(table.finish());
-  if (object >= 0) deed.object = CCSAND_TRY(descriptor_of(caller, static_cast<int>(object)));
-  bool beneath = (deed.resolve & (RESOLVE_IN_ROOT | RESOLVE_BENEATH)) != 0;
-  if (directory != AT_FDCWD && (beneath || !deed.path.starts_with('/'))) deed.start = CCSAND_TRY(directory_of(caller, static_cast<int>(directory)));
-  return deed;
-}
-
-// perform{ kind = "open", path =, flags =, ... }: the call gets the result. Whatever the
-// caller's process lacks (a descriptor, its /proc) is its answer.
-Result<int> perform_body(lua_State* L) {
-  CallHandle handle = CCSAND_TRY(handle_argument(L, "perform"));
-  Table table = CCSAND_TRY(Table::argument(L, 3, "perform"));
-  bool close_on_exec = false;
-  CCSAND_TRY(table.boolean("close_on_exec", close_on_exec));
-  SharedCall call = handle.call;
-  auto caller = examine_caller(static_cast<pid_t>(call->notification.pid));
-  if (!caller) return answer(*call, caller.error().code == ENOENT ? ESRCH : caller.error().code, 0), 0;
-  auto deed = read_deed(table, *caller);
-  if (!deed && deed.error().code == EINVAL) return deed.error();
-  if (!deed) return answer(*call, deed.error().code, 0), 0;
-  // All of it was read of the process that waits, not of one that has its number by now.
-  if (!sys::notification_is_valid(call->listener, call->notification.id)) return answer(*call, ESRCH, 0), 0;
-  deed->ruleset = handle.supervisor->ruleset();
-  deed->cgroup = handle.supervisor->cgroup();
-  handle.supervisor->forget_gone();
-  if (handle.supervisor->performances() >= kMostPerformances) return answer(*call, EAGAIN, 0), 0;
-  Call* waiting = call.get();  // which owns the performance that calls back
-  auto started = Performance::start(*caller, *deed, [waiting, close_on_exec](long result, Fd opened) {
-    if (opened.open()) answer_descriptor(*waiting, opened.get(), close_on_exec);
-    else answer(*waiting, result < 0 ? static_cast<int>(-result) : 0, result < 0 ? 0 : result);
-  });
-  if (!started) return answer(*call, started.error().code, 0), 0;
-  call->performance = std::move(*started);
-  return 0;
-}
-
-int collect_call(lua_State* L) {
-  std::destroy_at(static_cast<SharedHub*>(lua_touserdata(L, 1)));
-  return 0;
-}
-
-constexpr Function kMethods[] = {{"string", binding<string_body>}, {"bytes", binding<bytes_body>},
-                                 {"errno", binding<errno_body>},   {"value", binding<value_body>}, {"continue", binding<continue_body>},
-                                 {"inject", binding<inject_body>}, {"later", binding<later_body>}, {"who", binding<who_body>},
-                                 {"perform", binding<perform_body>}, {"kill", binding<kill_body>},
-                                 {"simulate", binding<simulate_body>}};
-}  // namespace
 
 std::shared_ptr<CallSupervisor> make_call_supervisor(lua_State* L, int index) {
   if (luaL_newmetatable(L, kCallType) != 0) {
     lua_createtable(L, 0, 10);
-    register_functions(L, kMethods);
+    register_call_methods(L);
     lua_setfield(L, -2, "__index");
-    lua_pushcfunction(L, collect_call);
+    lua_pushcfunction(L, collect_hub);
     lua_setfield(L, -2, "__gc");
   }
   lua_pop(L, 1);

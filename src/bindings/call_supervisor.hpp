@@ -8,10 +8,12 @@
 
 namespace ccsand {
 
-// The supervisor whose function is at `index`; it is called with
-//   (calls, token, name, pid, architecture, six arguments, their low words, their high words)
-// for each call; calls:METHOD(token, ...) answers it. An error in it, and a call
-// that it leaves without an answer, are answered EPERM.
+// The supervisor whose function is at `index`. It runs in Lua threads, each of which takes one call after
+// the other. It gets
+//   (calls, token, name, architecture, pid, six arguments, the halves of all where one is over 2^53)
+// and yields (calls, answer) to get the next: a number is what the call returns; calls:METHOD(token, ...)
+// answers it otherwise. What else it yields are seconds to wait. An error in it, and a call that it leaves
+// without an answer, are answered EPERM.
 std::shared_ptr<CallSupervisor> make_call_supervisor(lua_State* L, int index);
 
 }  // namespace ccsand

@@ -17,6 +17,7 @@
 #include "bindings/result.hpp"
 #include "bindings/running_streams.hpp"
 #include "bindings/table.hpp"
+#include "core/clock.hpp"
 #include "core/generation.hpp"
 #include "core/host_check.hpp"
 #include "core/seccomp/constants.hpp"

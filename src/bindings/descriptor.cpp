@@ -11,6 +11,7 @@
 
 #include "bindings/binding.hpp"
 #include "bindings/table.hpp"
+#include "core/clock.hpp"
 #include "core/running.hpp"
 #include "sys/device.hpp"
 #include "sys/file.hpp"

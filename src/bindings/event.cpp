@@ -8,6 +8,7 @@
 #include "bindings/interrupt.hpp"
 #include "bindings/modules.hpp"
 #include "bindings/table.hpp"
+#include "core/clock.hpp"
 #include "core/running.hpp"
 #include "core/signals.hpp"
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "bindings/binding.hpp"
+#include "core/clock.hpp"
 #include "core/generation.hpp"
 #include "core/running.hpp"
 #include "core/signals.hpp"

@@ -12,6 +12,7 @@
 #include "bindings/binding.hpp"
 #include "bindings/descriptor.hpp"
 #include "bindings/table.hpp"
+#include "core/clock.hpp"
 #include "core/running.hpp"
 #include "sys/device.hpp"
 #include "sys/file.hpp"

@@ -16,6 +16,7 @@
 #include <cstdio>
 
 #include "bindings/sys.hpp"
+#include "core/clock.hpp"
 #include "sys/device.hpp"
 #include "sys/file.hpp"
 #include "sys/namespace.hpp"

@@ -123,7 +123,12 @@ short Interest::taken() {
   Entry* entry = find(place_, serial_);
   return entry != nullptr ? std::exchange(entry->ready, short{0}) : short{0};
 }
+short Interest::peek_ready() const {
+  const Entry* entry = find(place_, serial_);
+  return entry != nullptr ? entry->ready : short{0};
+}
 
+std::size_t events_ready() { return here.ready_places.size(); }
 Result<void> wait_for_events(int milliseconds, const std::uint64_t* mask, std::vector<pollfd>* others) {
   CCSAND_TRY(make_own());
   if (here.problem) return *std::exchange(here.problem, std::nullopt);

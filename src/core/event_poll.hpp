@@ -39,6 +39,7 @@ class Interest {
   void forget() { want(-1, 0); }
   // What the last turn found, once; 0 where another turn came since.
   [[nodiscard]] short take_ready() { return fd_ < 0 ? short{0} : taken(); }
+  [[nodiscard]] short peek_ready() const;  // the same, and it stays
 
  private:
   void change(int fd, short events);
@@ -69,6 +70,7 @@ class WatchedFd {
   void want(short events) { interest_.want(fd_.get(), events); }
   void want_nothing() { interest_.forget(); }
   [[nodiscard]] short take_ready() { return interest_.take_ready(); }
+  [[nodiscard]] short peek_ready() const { return interest_.peek_ready(); }
 
  private:
   Fd fd_;
@@ -78,6 +80,7 @@ class WatchedFd {
 // Waits until something is ready, the time (-1 for no limit) is over or a signal has come, with `mask` in
 // force meanwhile; then interests tell what is ready. `others` are polled besides: what changes from
 // turn to turn, and may be anything.
+std::size_t events_ready();  // how many interests the last turn found ready
 Result<void> wait_for_events(int milliseconds, const std::uint64_t* mask, std::vector<pollfd>* others);
 
 }  // namespace ccsand

@@ -19,6 +19,7 @@
 #include <functional>
 
 #include "core/cgroup.hpp"
+#include "core/clock.hpp"
 #include "core/generation.hpp"
 #include "core/launching.hpp"
 #include "core/state.hpp"
@@ -32,12 +33,6 @@
 namespace ccsand {
 
 namespace launching {
-
-std::int64_t now_ns() {
-  timespec time = {};
-  (void)clock_gettime(CLOCK_MONOTONIC, &time);  // cannot fail for this clock
-  return time.tv_sec * 1'000'000'000L + time.tv_nsec;
-}
 
 std::uint32_t load(const std::uint32_t& word) { return __atomic_load_n(&word, __ATOMIC_ACQUIRE); }
 void store(std::uint32_t& word, std::uint32_t value) { __atomic_store_n(&word, value, __ATOMIC_RELEASE); }
@@ -60,9 +55,9 @@ void prepare_order(Launch& launch) {
 
 namespace {
 Result<void> run_step(Launch& launch, std::size_t index) {
-  std::int64_t start = launch.trace ? now_ns() : 0;
+  std::int64_t start = launch.trace ? monotonic_ns() : 0;
   auto done = apply(launch.plan.steps()[index].operation, *launch.context);
-  if (launch.trace && index < kMostTraced) launch.block->trace_ns[index] = now_ns() - start;
+  if (launch.trace && index < kMostTraced) launch.block->trace_ns[index] = monotonic_ns() - start;
   return done;
 }
 
@@ -338,10 +333,10 @@ Result<void> launch_child(Launch& launch, Launched& out) {
   Context child_context;
   ExecSignal signal;
   StateRecord record;
-  std::int64_t start = now_ns();
+  std::int64_t start = monotonic_ns();
   auto child = CCSAND_TRY(clone_child(launch, child_side, child_context, how, signal));
   record.note(child.pid);
-  if (launch.trace) launch.block->trace_ns[launch.clone_at] = now_ns() - start;
+  if (launch.trace) launch.block->trace_ns[launch.clone_at] = monotonic_ns() - start;
   int pidfd = child.pidfd.get();
   launch.context->child = child.pid;
   launch.context->child_pidfd = pidfd;

@@ -41,7 +41,6 @@ void return_arena(const Arena& arena);
 Result<void> open_own_pidfd();
 int own_pidfd();  // after that; lives as long as the process
 
-std::int64_t now_ns();
 std::uint32_t load(const std::uint32_t& word);
 void store(std::uint32_t& word, std::uint32_t value);
 

@@ -1,4 +1,4 @@
-// Supervision: one loop of epoll over all that runs in this process.
+// A container's start and end.
 #include "core/running.hpp"
 
 #include <fcntl.h>
@@ -12,6 +12,7 @@
 #include <ctime>
 #include <utility>
 
+#include "core/clock.hpp"
 #include "core/generation.hpp"
 #include "core/held_launch.hpp"
 #include "core/seccomp/performance.hpp"
@@ -24,52 +25,6 @@
 #include "sys/seccomp.hpp"
 
 namespace ccsand {
-
-namespace {
-std::vector<Running*> all_running;
-std::uint64_t departures = 0;  // from it, ever
-std::vector<std::unique_ptr<Running>> discarded;  // closed, and still deciding
-std::vector<std::uint64_t> kept_news;
-bool keeps_news = false;
-
-// Who runs in this process: those of a forked copy are its parent's.
-std::vector<Running*>& everyone() {
-  static std::uint64_t owner = 0;
-  if (owner == process_generation()) return all_running;
-  owner = process_generation();
-  all_running.clear();
-  kept_news.clear();
-  return all_running;
-}
-}  // namespace
-
-std::uint64_t Running::next_id() {
-  static std::uint64_t last = 0;
-  return ++last;
-}
-void Running::keep_news(bool keep) {
-  keeps_news = keep;
-  kept_news.clear();
-  for (Running* one : everyone()) one->told_ = false;
-}
-void Running::tell() {
-  if (!keeps_news || told_) return;
-  told_ = true;
-  kept_news.push_back(id_);
-}
-Result<void> Running::step(std::int64_t deadline_ns, std::vector<pollfd>& extra, std::vector<std::uint64_t>& news) {
-  if (!kept_news.empty()) deadline_ns = 0;
-  auto done = pump(deadline_ns, nullptr, &extra);
-  news = std::exchange(kept_news, {});
-  for (Running* one : everyone()) one->told_ = false;
-  return done;
-}
-
-std::int64_t monotonic_ns() {
-  timespec time = {};
-  (void)clock_gettime(CLOCK_MONOTONIC, &time);  // cannot fail for this clock
-  return time.tv_sec * 1'000'000'000L + time.tv_nsec;
-}
 
 // ---- the start
 
@@ -84,7 +39,7 @@ Result<void> Running::begin() {
 }
 Result<void> Running::adopt(Launched launched) {
   launched_ = std::move(launched);
-  everyone().push_back(this);
+  enter_loop();
   if (plan_.ruleset() != kNoSlot) ruleset_ = launched_.context.fd(plan_.ruleset());
   if (launched_.context.cgroup) cgroup_directory_ = launched_.context.cgroup->clone_into();
   if (options_.supervisor) options_.supervisor->restrict_with(ruleset_, cgroup_directory_);
@@ -138,115 +93,11 @@ Running::~Running() {
   close();
   leave_loop();
 }
-void Running::discard(std::unique_ptr<Running> running) {
-  if (!running) return;
-  running->close();
-  if (running->deciding_) discarded.push_back(std::move(running));
-}
 void Running::close() {
   let_go();
   if (!launched_.pidfd.open() || ended_) return;
   (void)sys::pidfd_send_signal(launched_.pidfd.get(), SIGKILL);  // it may have ended just now
   collect();
-}
-
-// ---- the loop
-
-void Running::pass_on(int signal) {
-  if (signal == SIGWINCH && relay_) return relay_->follow_size();
-  if (signal == SIGWINCH) return;
-  // The kernel keeps signals without a handler from pid 1; outside, they would have ended it.
-  if (own_pid_namespace_ && ends_by_default(signal) && !has_handler_or_ignores(launched_.pid, signal)) {
-    asked_signal_ = signal;
-    signal = SIGKILL;
-  }
-  (void)sys::pidfd_send_signal(launched_.pidfd.get(), signal);  // it may have ended just now
-}
-
-void Running::take_notification() {
-  auto call = sys::receive_notification(listener_.get());
-  if (call && options_.supervisor) return options_.supervisor->decide(listener_.get(), *call);
-  if (!call && call.error().code == EAGAIN) return;
-  listener_.close();  // nobody is under the filter any more; or it cannot be heard, and calls answer ENOSYS
-}
-
-std::int64_t Running::due_ns() const {
-  std::int64_t due = next_limit_ns();
-  std::int64_t supervisor = options_.supervisor && !deciding_ ? options_.supervisor->deadline_ns() : -1;
-  return due < 0 ? supervisor : supervisor < 0 ? due : std::min(due, supervisor);
-}
-
-// A handler may wait for other containers, which comes by here: it must not be entered twice.
-void Running::attend_calls() {
-  if (deciding_) return;
-  deciding_ = true;
-  if (options_.supervisor) options_.supervisor->attend();
-  short listener = listener_.take_ready();
-  if ((listener & POLLIN) != 0) take_notification();
-  else if (listener != 0) listener_.close();  // nobody is under the filter any more
-  deciding_ = false;
-}
-
-void Running::attend() {
-  for (Output& output : outputs_)
-    if (output.fd.take_ready() != 0) read_output(output);
-  if (input_.take_ready() != 0) write_input();
-  if (relay_) relay_->attend();
-  attend_calls();
-  if (ended_) return;
-  if (process_.take_ready() != 0) return collect();
-  keep_limits();
-}
-
-namespace {
-// Until something is ready or `next_ns` has come; an error where a signal asks ccsand to end.
-Result<void> await(std::int64_t next_ns, const SignalWatch* watch, std::vector<pollfd>* others) {
-  std::int64_t left = next_ns < 0 ? -1 : std::max<std::int64_t>(0, next_ns - monotonic_ns());
-  int milliseconds = left < 0 ? -1 : static_cast<int>(std::min<std::int64_t>((left + 999'999) / 1'000'000, 1'000'000));
-  if (watch != nullptr) return wait_for_events(milliseconds, nullptr, others);
-  InterruptBlock block;
-  if (interrupted() == 0) CCSAND_TRY(wait_for_events(milliseconds, &block.mask_before(), others));
-  int signal = interrupted();
-  if (signal == 0) return {};
-  Error error = make_error(EINTR, "wait", "", "interrupted");
-  error.exit_status = 128 + signal;
-  return error;
-}
-}  // namespace
-
-Result<void> Running::pump(std::int64_t deadline_ns, Running* target, std::vector<pollfd>* extra) {
-  std::int64_t next = deadline_ns;
-  for (Running* one : everyone()) {
-    one->enter_interests();
-    if (std::int64_t due = one->due_ns(); due >= 0) next = next < 0 ? due : std::min(next, due);
-  }
-  SignalWatch* watch = SignalWatch::current();
-  if (watch != nullptr) watch->enter_interest();
-  CCSAND_TRY(await(next, watch, extra));
-  if (watch != nullptr && watch->take_ready())
-    for (int signal = watch->next(); signal != 0; signal = watch->next())
-      if (target != nullptr) target->pass_on(signal);
-  // The list's memory is kept from turn to turn: a container whose calls are decided here comes by a hundred
-  // thousand times a second. A turn within a turn, of a handler that waits, has its own.
-  static std::vector<Running*> spare;
-  std::vector<Running*> present = std::exchange(spare, {});
-  present.assign(all_running.begin(), all_running.end());
-  const std::uint64_t before = departures;
-  for (Running* one : present) {
-    // What was done for one may have ended another, which then is not in the list, and may be no more.
-    if (departures == before || std::find(all_running.begin(), all_running.end(), one) != all_running.end()) one->attend();
-  }
-  spare = std::move(present);
-  if (!discarded.empty()) std::erase_if(discarded, [](const std::unique_ptr<Running>& one) { return !one->deciding_; });
-  return {};
-}
-
-Result<bool> Running::wait(std::int64_t deadline_ns) {
-  while (!ended_) {
-    if (deadline_ns >= 0 && monotonic_ns() >= deadline_ns) return false;
-    CCSAND_TRY(pump(deadline_ns, this));
-  }
-  return true;
 }
 
 // ---- the end
@@ -308,11 +159,8 @@ void Running::finish() {
   lay_aside_mounts();
   if (!options_.trace) plan_ = Plan();
   leave_loop();
-  bool others = std::any_of(all_running.begin(), all_running.end(), [](const Running* one) { return one->options_.supervisor != nullptr; });
-  if (options_.supervisor && !others) Performance::close_workshop();
+  if (options_.supervisor && !any_supervised()) Performance::close_workshop();
 }
-void Running::leave_loop() { departures += std::erase(all_running, this); }
-
 Result<void> Running::kill(int signal) {
   if (ended_) return {};
   if (signal == SIGKILL && launched_.context.cgroup && !own_pid_namespace_) return launched_.context.cgroup->kill();

@@ -139,7 +139,11 @@ class Running {
   void take_notification();
   void collect();
   void finish();
+  void enter_loop();
   void leave_loop();
+  static void note_change();  // of what interests and deadlines depend on, outside of a turn
+  static bool any_supervised();
+  bool attend_call_in_a_row(std::int64_t next_ns);
 
   Plan plan_;
   RunOptions options_;
@@ -169,7 +173,5 @@ class Running {
   bool is_guest_ = false;        // a further command in another's container
   int asked_signal_ = 0;         // a signal that pid 1 would have ignored: it was killed for it
 };
-
-std::int64_t monotonic_ns();
 
 }  // namespace ccsand

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/held_launch.hpp"
+#include "core/clock.hpp"
 #include "core/running.hpp"
 #include "sys/file.hpp"
 

@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "core/running.hpp"
+#include "core/clock.hpp"
 #include "sys/device.hpp"
 #include "sys/file.hpp"
 #include "sys/process.hpp"
@@ -95,6 +96,7 @@ void Running::read_output(Output& output) {
 }
 std::string Running::take_output(int which, bool& open) {
   open = outputs_[which].fd.open();
+  note_change();
   return std::exchange(outputs_[which].fresh, {});
 }
 
@@ -122,12 +124,14 @@ void Running::write_input() {
 Result<void> Running::write(std::string_view text) {
   if (ended_ || !input_.open())
     return make_error(EPIPE, "write", "", "the container's standard input is closed", ended_ ? "it has ended" : "start it with interactive = true");
+  note_change();
   input_text_.append(text);
   write_input();
   return {};
 }
 void Running::close_input() {
   if (!input_.open()) return;
+  note_change();
   if (options_.own_terminal) {
     input_text_.push_back('\x04');
     return write_input();
