@@ -576,6 +576,44 @@ test("thousands of calls leave nothing", function()
   assert(most < 40, most .. " more descriptors while it ran")
 end)
 
+-- What makes one decided call after the other must not keep the rest of ccsand from its turn.
+test("a row of calls without end does not hide a time-out", function()
+  local seen = 0
+  local result = t.box({ notify = { umask = function() seen = seen + 1 return 18 end } })
+    :capture({ "/bin/sh", "-c", "while :; do umask 022; done" }, { timeout = "1s" })
+  equal(result.reason, "timeout")
+  assert(seen > 100, "no row of calls")
+end)
+test("a row of calls without end does not hide a signal", function()
+  local text = t.run_recipe(([[
+    local ccsand, ffi = require "ccsand", require "ffi"
+    ffi.cdef "int kill(int, int); int getpid(void);"
+    local seen = 0
+    local box = ccsand.container { root = %q, timeout = "60s", notify = { umask = function()
+      seen = seen + 1
+      if seen == 1000 then ffi.C.kill(ffi.C.getpid(), 15) end
+      return 18
+    end } }
+    local result = box:run { "/bin/sh", "-c", "while :; do umask 022; done" }
+    print(result.reason, result.signal)]]):format(t.root), "", "")
+  match(text, "signalled%s+TERM")
+end)
+test("a handler's text for the program that asks reaches it in the middle of a row", function()
+  local running
+  local box = ccsand.container(t.program("local n = 0 repeat n = n + 1 local r = call(140, 0, 0) until r == 7 print(io.read())", {
+    notify = { getpriority = function()
+      if not running then return 1 end
+      running:write(("x"):rep(200000) .. "\n")  -- more than a pipe holds
+      running:close_stdin()
+      running = nil
+      return 7
+    end } }))
+  local started = box:start(nil, { interactive = true })
+  running = started
+  equal(#(started:read_line(60) or ""), 200000)
+  equal(started:wait("60s").status, 0)
+end)
+
 test("input that makes no sense", function()
   fails(function() t.box { notify = { openat = "yes" } } end, "container.notify.openat: must be a function")
   fails(function() t.box { notify = { opneat = function() end } } end, "'opneat'", "did you mean 'openat'?")
