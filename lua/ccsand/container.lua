@@ -145,8 +145,9 @@ function Container:capture(command, options)
   local handle, spec = launch(self, "capture", command, core.start, {
     capture = true, show_stderr = options.show_stderr, show_denied = options.show_denied, stdin = options.stdin, stdin_file = options.stdin_file, stdout_file = options.stdout_file,
     stdin_null = options.stdin == nil and options.stdin_file == nil,
+    background = not not invocation.in_task(), -- the other tasks go on while it is assembled
   }, limits_of(options))
-  return exited(spec, result_of(handle))
+  return exited(spec, at_place(self, result_of, handle))
 end
 
 --- Starts the container and returns it running.

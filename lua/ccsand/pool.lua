@@ -91,6 +91,7 @@ function Pool:run(command, options)
   if not invocation.in_task() then keep_filled(state) end
   local entry = take(state)
   local handle = entry.handle
+  options.background = not not invocation.in_task() -- the other tasks go on while the command is executed
   local good, problem = pcall(handle.release, handle, command, options)
   if not good then
     handle:close()

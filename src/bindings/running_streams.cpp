@@ -126,7 +126,7 @@ Result<int> is_waiting_body(lua_State* L) {
   lua_pushboolean(L, CCSAND_TRY(running_argument(L, "pool"))->running->is_waiting());
   return 1;
 }
-// release(command or nil, { stdin =, timeout =, ... })
+// release(command or nil, { stdin =, timeout =, ..., background = })
 Result<int> release_body(lua_State* L) {
   Running& running = *CCSAND_TRY(running_argument(L, "pool"))->running;
   Table table = CCSAND_TRY(Table::argument(L, 3, "pool"));
@@ -144,6 +144,7 @@ Result<int> release_body(lua_State* L) {
   if (CCSAND_TRY(table.duration_ns("cpu_time", options.cpu_time_ns)) && options.cpu_time_ns <= 0) return table.wrong("cpu_time", "must be more than nothing");
   CCSAND_TRY(table.size("output_limit", options.output_limit));
   CCSAND_TRY(table.boolean("limit_output", options.limit_output));
+  CCSAND_TRY(table.boolean("background", options.background));
   CCSAND_TRY(table.finish());
   std::vector<std::string> argv;
   if (lua_istable(L, 2)) {

@@ -212,7 +212,7 @@ Result<sys::Child> clone_child(Launch& host, Launch& child_side, Context& child_
   request.flags = how.op.namespaces;
   request.suspend_parent = how.suspend;
   if (how.op.into_cgroup && host.context->cgroup) request.cgroup = host.context->cgroup->clone_into();
-  if (how.op.copies_memory && !how.suspend) {
+  if (how.tell || (how.op.copies_memory && !how.suspend)) {
     sys::Pipe pipe = CCSAND_TRY(sys::pipe2(0));
     signal = {std::move(pipe.read), std::move(pipe.write)};
   }

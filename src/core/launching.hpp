@@ -1,5 +1,5 @@
-// The two sides of a launch, for those who carry one out: executor.cpp at once, held_launch.cpp
-// with a pause before the command.
+// The two sides of a launch, for those who carry one out: executor.cpp at once, background_launch.cpp
+// while the host does other things.
 #pragma once
 
 #include <cstdint>
@@ -60,7 +60,7 @@ struct Launch {
 };
 void prepare_order(Launch& launch);
 
-// The pipe that tells when a child with memory of its own has exec'd.
+// The pipe that tells when a child has exec'd: one with memory of its own, or one that is not waited for.
 struct ExecSignal {
   Fd read, write;
 };
@@ -69,7 +69,8 @@ Result<void> run_host_steps(Launch& launch, std::size_t from, std::size_t to, in
 // The launch up to its clone; `child_side` and `child_context` have to stay until the child has exec'd.
 struct Cloning {
   Clone op;
-  bool suspend;
+  bool suspend;      // the host, until the child has exec'd
+  bool tell = false; // by the signal
 };
 Result<sys::Child> clone_child(Launch& host, Launch& child_side, Context& child_context, const Cloning& how, ExecSignal& signal);
 bool has_ended(int pidfd);

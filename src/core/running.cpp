@@ -14,7 +14,7 @@
 
 #include "core/clock.hpp"
 #include "core/generation.hpp"
-#include "core/held_launch.hpp"
+#include "core/background_launch.hpp"
 #include "core/seccomp/performance.hpp"
 #include "core/signals.hpp"
 #include "core/state.hpp"
@@ -35,11 +35,11 @@ Result<void> Running::begin() {
   auto launched = launch(plan_, launch_options);
   child_ends_.clear();
   if (!launched) return launched.error();
+  enter_loop();
   return adopt(std::move(*launched));
 }
 Result<void> Running::adopt(Launched launched) {
   launched_ = std::move(launched);
-  enter_loop();
   if (plan_.ruleset() != kNoSlot) ruleset_ = launched_.context.fd(plan_.ruleset());
   if (launched_.context.cgroup) cgroup_directory_ = launched_.context.cgroup->clone_into();
   if (options_.supervisor) options_.supervisor->restrict_with(ruleset_, cgroup_directory_);
@@ -68,8 +68,10 @@ Result<std::unique_ptr<Running>> Running::start(const ContainerSpec& spec, const
   ContainerSpec wired = spec;
   CCSAND_TRY(running->open_streams(wired));
   running->describe(wired);
+  bool background = options.background && !options.trace;  // a trace times the steps of a start that is waited for
+  if (background) wired.late_namespaces = can_be_late(wired);
   running->plan_ = compile(wired);
-  CCSAND_TRY(running->begin());
+  CCSAND_TRY(background ? running->begin_in_background() : running->begin());
   return running;
 }
 Result<std::unique_ptr<Running>> Running::exec(Running& target, const ContainerSpec& spec, const RunOptions& options) {
@@ -94,7 +96,8 @@ Running::~Running() {
   leave_loop();
 }
 void Running::close() {
-  let_go();
+  stop_waiting();
+  if (pending_ && !ended_) return abandon_start();
   if (!launched_.pidfd.open() || ended_) return;
   (void)sys::pidfd_send_signal(launched_.pidfd.get(), SIGKILL);  // it may have ended just now
   collect();
@@ -163,6 +166,7 @@ void Running::finish() {
 }
 Result<void> Running::kill(int signal) {
   if (ended_) return {};
+  if (pending_) return sys::pidfd_send_signal(pending_->pidfd(), signal);
   if (signal == SIGKILL && launched_.context.cgroup && !own_pid_namespace_) return launched_.context.cgroup->kill();
   auto done = sys::pidfd_send_signal(launched_.pidfd.get(), signal);
   if (!done && done.error().code == ESRCH) return {};

@@ -18,7 +18,7 @@
 
 namespace ccsand {
 
-class HeldLaunch;
+class BackgroundLaunch;
 
 struct RunOptions {
   std::int64_t timeout_ns = -1;             // SIGKILL after it; -1 is no limit
@@ -35,6 +35,7 @@ struct RunOptions {
   std::string stdin_file, stdout_file;      // opened by the host; the second is emptied or made (0600)
   bool foreground = false;                  // signals that ccsand gets are passed on to it
   bool trace = false;
+  bool background = false;                  // the start, too, is waited for by wait(), where the plan lets it be
   std::shared_ptr<CallSupervisor> supervisor;  // of a filter that notifies
 };
 
@@ -52,7 +53,8 @@ struct RunResult {
 
 class Running {
  public:
-  // Starts the container; returns when its command has been exec'd.
+  // Starts the container; returns when its command has been exec'd. In the background it returns before, has no
+  // pid as yet, and what goes wrong with the start is the error of wait().
   static Result<std::unique_ptr<Running>> start(const ContainerSpec& spec, const RunOptions& options);
   // Another command in a running container: its namespaces and its cgroup, the
   // credentials and attributes of `spec`.
@@ -83,7 +85,7 @@ class Running {
   // Whether news is kept between steps: who waits otherwise meanwhile reads output, too.
   static void keep_news(bool keep);
   [[nodiscard]] std::uint64_t id() const { return id_; }  // never used again
-  [[nodiscard]] bool ended() const { return ended_; }
+  [[nodiscard]] bool ended() const { return ended_; }  // or could not be started
   [[nodiscard]] const RunResult& result() const { return result_; }
 
   // Bytes for its stdin, which are sent when it reads; an error where that is closed.
@@ -119,10 +121,15 @@ class Running {
   static std::uint64_t next_id();
   Result<void> open_streams(ContainerSpec& spec);
   Result<void> begin();
+  static bool can_be_late(const ContainerSpec& spec);
+  Result<void> begin_in_background();
+  Result<void> await_start();
+  void finish_start();
+  void abandon_start();
   void describe(ContainerSpec& spec);
   Result<void> adopt(Launched launched);
   void lay_aside_mounts();
-  void let_go();
+  void stop_waiting();
   static Result<void> pump(std::int64_t deadline_ns, Running* target, std::vector<pollfd>* extra = nullptr);
   void enter_interests();
   [[nodiscard]] std::int64_t due_ns() const;  // when it must be looked at, whatever is ready; -1 for never
@@ -148,8 +155,11 @@ class Running {
   Plan plan_;
   RunOptions options_;
   Launched launched_;
-  std::unique_ptr<HeldLaunch> held_;  // until release()
-  Fd mounts_;                         // its mount namespace, to outlive it
+  std::unique_ptr<BackgroundLaunch> pending_;  // until its command has been executed
+  bool waits_ = false;           // for its command
+  Interest started_;             // in that it has been executed
+  std::optional<Error> start_error_;
+  Fd mounts_;                    // its mount namespace, to outlive it
   RunResult result_;
   std::vector<Fd> child_ends_;   // closed when the child has them
   Output outputs_[2];

@@ -95,6 +95,7 @@ void Running::take_notification() {
 }
 
 std::int64_t Running::due_ns() const {
+  if (pending_) return -1;
   std::int64_t due = next_limit_ns();
   std::int64_t supervisor = options_.supervisor && !deciding_ ? options_.supervisor->deadline_ns() : -1;
   return due < 0 ? supervisor : supervisor < 0 ? due : std::min(due, supervisor);
@@ -124,6 +125,10 @@ bool Running::attend_call_in_a_row(std::int64_t next_ns) {
 }
 
 void Running::attend() {
+  if (pending_) {
+    if (started_.take_ready() != 0) finish_start();
+    return;
+  }
   for (Output& output : outputs_)
     if (output.fd.take_ready() != 0) read_output(output);
   if (input_.take_ready() != 0) write_input();
@@ -183,6 +188,7 @@ Result<bool> Running::wait(std::int64_t deadline_ns) {
     if (deadline_ns >= 0 && monotonic_ns() >= deadline_ns) return false;
     CCSAND_TRY(pump(deadline_ns, this));
   }
+  if (start_error_) return *start_error_;
   return true;
 }
 

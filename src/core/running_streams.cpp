@@ -6,8 +6,9 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "core/running.hpp"
+#include "core/background_launch.hpp"
 #include "core/clock.hpp"
+#include "core/running.hpp"
 #include "sys/device.hpp"
 #include "sys/file.hpp"
 #include "sys/process.hpp"
@@ -65,6 +66,7 @@ constexpr std::size_t kMostFresh = 1U << 20;   // not taken yet: then the contai
 }  // namespace
 
 void Running::enter_interests() {
+  if (pending_) return started_.want(pending_->event(), POLLIN);
   process_.want(launched_.pidfd.get(), POLLIN);
   for (Output& output : outputs_) output.fresh.size() < kMostFresh ? output.fd.want(POLLIN) : output.fd.want_nothing();
   input_text_.empty() ? input_.want_nothing() : input_.want(POLLOUT);

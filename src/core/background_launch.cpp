@@ -1,6 +1,6 @@
-// The child does all of its steps but the last ones, and waits on a futex: memory that both share tells
-// it the command. Its stack and its block are its own until it has executed it.
-#include "core/held_launch.hpp"
+// The child's stack and its block are its own until it has executed its command. One that is held does all
+// of its steps but the last ones, and waits on a futex: memory that both share tells it the command.
+#include "core/background_launch.hpp"
 
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -19,7 +19,7 @@ namespace ccsand {
 
 using namespace launching;
 
-struct HeldLaunch::State {
+struct BackgroundLaunch::State {
   explicit State(const Plan& plan, const Arena& arena)
       : host{plan, plan.clone_step(), false, arena, arena.block, &launched.context, {}, {}, plan.steps().size(), plan.steps().size()}, child_side(host) {}
   Launched launched;
@@ -30,7 +30,7 @@ struct HeldLaunch::State {
   std::size_t next = 0;   // the host's next step
   pid_t pid = 0;
   std::uint64_t owner = process_generation();
-  bool released = false;
+  bool handed_over = false;
 };
 
 namespace {
@@ -85,28 +85,29 @@ class WordWriter {
 };
 }  // namespace
 
-HeldLaunch::HeldLaunch() = default;
-HeldLaunch::~HeldLaunch() {
+BackgroundLaunch::BackgroundLaunch() = default;
+BackgroundLaunch::~BackgroundLaunch() {
   if (state_ && state_->owner != process_generation()) (void)state_.release();  // a forked copy: not its to end
   if (!state_) return;
-  if (state_->pid != 0 && !state_->released) {
+  if (state_->pid != 0 && !state_->handed_over) {
     end_child(state_->launched.pidfd.get());  // or did so, if it has failed
     forget_process(state_->pid);
   }
   return_arena(state_->host.arena);
 }
 
-Result<std::unique_ptr<HeldLaunch>> HeldLaunch::begin(const Plan& plan) {
+Result<std::unique_ptr<BackgroundLaunch>> BackgroundLaunch::begin(const Plan& plan, Until until) {
   if (plan.clone_step() == plan.steps().size()) return make_error(EINVAL, "plan", "", "has no clone step to start a process with");
   CCSAND_TRY(open_own_pidfd());
-  std::unique_ptr<HeldLaunch> held(new HeldLaunch);
+  std::unique_ptr<BackgroundLaunch> held(new BackgroundLaunch);
   held->state_ = std::make_unique<State>(plan, CCSAND_TRY(take_arena()));
   State& state = *held->state_;
   Launch& host = state.host;
   host.context->fds.assign(static_cast<std::size_t>(plan.slots()), -1);
   auto begun = [&]() -> Result<void> {
     CCSAND_TRY(run_host_steps(host, 0, host.clone_at, -1));
-    host.hold_at = place_to_hold(plan, *host.block);
+    if (until == Until::command) host.hold_at = place_to_hold(plan, *host.block);
+    else if (const Exec* exec = exec_of(plan)) host.context->exec = make_image(*exec, host.context->identity);
     prepare_order(host);
     state.child_side.other_before = host.other_before;
     state.child_side.hands_over = host.hands_over;
@@ -114,7 +115,7 @@ Result<std::unique_ptr<HeldLaunch>> HeldLaunch::begin(const Plan& plan) {
     state.child_side.hold_at = host.hold_at;
     state.op = clone_of(plan);
     StateRecord record;
-    auto child = CCSAND_TRY(clone_child(host, state.child_side, state.child_context, {state.op, false}, state.signal));
+    auto child = CCSAND_TRY(clone_child(host, state.child_side, state.child_context, {state.op, false, true}, state.signal));
     record.note(child.pid);
     record.keep();
     state.pid = host.context->child = child.pid;
@@ -131,7 +132,7 @@ Result<std::unique_ptr<HeldLaunch>> HeldLaunch::begin(const Plan& plan) {
   return held;
 }
 
-Result<void> HeldLaunch::ready() {
+Result<void> BackgroundLaunch::ready() {
   State& state = *state_;
   int pidfd = state.launched.pidfd.get();
   CCSAND_TRY(run_host_steps(state.host, state.next, state.host.hold_at, pidfd));
@@ -144,12 +145,10 @@ Result<void> HeldLaunch::ready() {
   return {};
 }
 
-Result<Launched> HeldLaunch::release(const std::vector<std::string>& argv) {
+Result<void> BackgroundLaunch::release(const std::vector<std::string>& argv) {
   State& state = *state_;
   Launch& host = state.host;
-  const Plan& plan = host.plan;
-  int pidfd = state.launched.pidfd.get();
-  Exec exec = *exec_of(plan);
+  Exec exec = *exec_of(host.plan);
   if (!argv.empty()) {
     bool init = exec.slot != kNoSlot;
     exec.argv = argv;
@@ -163,17 +162,33 @@ Result<Launched> HeldLaunch::release(const std::vector<std::string>& argv) {
   host.block->words = words;
   store(host.block->released, 1);
   sys::futex_wake(&host.block->released);
+  return {};
+}
+
+int BackgroundLaunch::event() const {
+  const auto& steps = state_->host.plan.steps();
+  for (std::size_t i = state_->next; i < steps.size(); ++i)
+    if (steps[i].side == Side::host) return -1;
+  return state_->host.plan.listener() == kNoSlot ? state_->signal.read.get() : -1;
+}
+
+Result<Launched> BackgroundLaunch::finish() {
+  State& state = *state_;
+  Launch& host = state.host;
+  const Plan& plan = host.plan;
+  int pidfd = state.launched.pidfd.get();
   auto done = run_host_steps(host, state.next, plan.steps().size(), pidfd);
   if (done) await_exec(host, state.op, state.signal, pidfd, plan.listener() == kNoSlot ? -1 : host.context->fd(plan.listener()), state.launched.asked);
   if (done && (load(host.block->failed) != 0 || !came_to_exec(host))) done = child_error(host, pidfd);
   if (!done) return done.error();
-  state.released = true;
+  state.handed_over = true;
   state.launched.pid = state.pid;
   return std::move(state.launched);
 }
 
-pid_t HeldLaunch::pid() const { return state_->pid; }
-bool HeldLaunch::is_alive() const { return !has_ended(state_->launched.pidfd.get()); }
-Context& HeldLaunch::context() { return state_->launched.context; }
+pid_t BackgroundLaunch::pid() const { return state_->pid; }
+int BackgroundLaunch::pidfd() const { return state_->launched.pidfd.get(); }
+bool BackgroundLaunch::is_alive() const { return !has_ended(state_->launched.pidfd.get()); }
+Context& BackgroundLaunch::context() { return state_->launched.context; }
 
 }  // namespace ccsand
