@@ -333,6 +333,34 @@ test("start, exec, wait and run in a task let the others go on", function()
   end)
 end)
 
+-- A container assembles itself beside the tasks: what goes wrong with that is told where it is waited for.
+test("a start that fails is the error of the task that wants it, and of no other", function()
+  loop.run(function()
+    local line = debug.getinfo(1, "l").currentline + 1
+    local missing = loop.spawn(function() return t.box():capture { "/bin/no-such-program" } end)
+    local mounts = loop.spawn(function()
+      return t.box { mounts = { { source = "/dev/null", target = "/etc/passwd/below" } } }:capture { "/bin/true" }
+    end)
+    local fine = loop.spawn(function() return t.box():capture { "/bin/echo", "fine" } end)
+    local _, problem = pcall(missing.wait, missing)
+    equal(problem.code, "ENOENT") match(problem.message, "exec.*no%-such%-program") match(problem.where, "loop_test.lua:" .. line)
+    _, problem = pcall(mounts.wait, mounts)
+    match(problem.message, "step %d+/%d+") match(problem.message, "/etc/passwd/below")
+    equal(fine:wait().stdout, "fine\n")
+  end)
+end)
+test("a start that a deadline or a cancellation cuts short leaves nothing", function()
+  loop.run(function()
+    for i = 0, 20 do -- at different points of its assembly
+      local task = loop.spawn(function() t.box():capture { "/bin/sleep", "60" } end)
+      loop.sleep(i * 0.0004)
+      task:cancel()
+      pcall(task.wait, task)
+    end
+    fails(function() loop.timeout(0.001, function() t.box():capture { "/bin/sleep", "60" } end) end, "")
+  end)
+end)
+
 test("exited is called once, in the task that waits", function()
   local count = 0
   loop.run(function()
@@ -412,7 +440,6 @@ test("Ctrl-C cancels the tasks, whose tear-down is done; then the run raises it"
     local out, status = t.run_recipe(([[
       local ccsand = require "ccsand"
       local box = ccsand.container { image = %q }
-      os.execute "(sleep 0.2; kill -INT $PPID) &" -- ccsand itself
       ccsand.loop.run(function()
         local running = box:start { "sleep", "60" }
         ccsand.loop.spawn(function()
@@ -424,6 +451,7 @@ test("Ctrl-C cancels the tasks, whose tear-down is done; then the run raises it"
         end)
         ccsand.loop.defer(function() ccsand.loop.sleep(0.01) print("tidied") end)
         ccsand.loop.sleep(0)
+        os.execute "(sleep 0.2; kill -INT $PPID) &" -- ccsand itself, at work on what follows
         %s
       end)
     ]]):format(t.image, busy))
