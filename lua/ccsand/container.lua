@@ -161,11 +161,14 @@ function Container:start(command, options)
   return require("ccsand.running").new(handle, spec, on_call, on_line)
 end
 
---- Keeps assembled containers waiting for their commands: { size = 8 }.
+--- Keeps assembled containers waiting for their commands: { size = 8, reuse_network = true }.
 function Container:pool(options)
-  options = checked(options, "pool", "size")
+  options = checked(options, "pool", "size", "reuse_network")
   of(self, "pool")
-  return require("ccsand.pool").new(function() return launch(self, "pool", nil, core.prepare, { capture = true }) end, options.size)
+  local reuse = options.reuse_network
+  return require("ccsand.pool").new(function()
+    return launch(self, "pool", nil, core.prepare, { capture = true, reuse_network = reuse })
+  end, options.size)
 end
 
 return container

@@ -57,9 +57,12 @@ end
 -- slow down, but when its result is there. In a loop a task of its own does that as soon as the others wait; else it
 -- is done for several at once, before a run.
 local function fill(state)
-  while not state.closed and #state.waiting < state.size do begin_one(state) end
-  if state.used then state.used:bury() end
-  state.used = nil
+  while not state.closed and #state.waiting < state.size do
+    begin_one(state)
+    -- The new one has copies of the descriptors, which it closes: where it is the last to do so it does the work.
+    if state.used then state.used:bury() end
+    state.used = nil
+  end
 end
 local function keep_filled(state)
   local loop = invocation.in_task()

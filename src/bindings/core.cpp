@@ -82,6 +82,7 @@ Result<void> read_start_options(lua_State* L, int index, ContainerRequest& reque
   CCSAND_TRY(table.boolean("foreground", options.foreground));
   CCSAND_TRY(table.boolean("trace", options.trace));
   CCSAND_TRY(table.boolean("background", options.background));
+  CCSAND_TRY(table.boolean("reuse_network", options.reuse_network));
   CCSAND_TRY(table.boolean("stdin_null", null));
   options.stdin_null = null;
   CCSAND_TRY(table.text("stdin_file", options.stdin_file));

@@ -22,7 +22,7 @@ std::uint64_t fresh_namespaces(const ContainerSpec& spec) {
   };
   add(spec.mount, CLONE_NEWNS);
   add(spec.pid, CLONE_NEWPID);
-  add(spec.net, CLONE_NEWNET);
+  if (spec.spare_network < 0) add(spec.net, CLONE_NEWNET);
   add(spec.uts, CLONE_NEWUTS);
   add(spec.ipc, CLONE_NEWIPC);
   add(spec.user, CLONE_NEWUSER);
@@ -188,6 +188,7 @@ void join_namespaces(PlanBuilder& b) {
     if (std::uint64_t rest = fresh_namespaces(spec) & ~std::uint64_t{CLONE_NEWPID}; rest != 0) b.plan.container(Unshare{rest});
   if (std::uint64_t late = fresh_namespaces(spec) & kLate; spec.late_namespaces && spec.user.kind != NamespaceChoice::joined && late != 0)
     b.plan.container(Unshare{late});
+  if (spec.spare_network >= 0) b.plan.container(JoinNamespace{CLONE_NEWNET, "", spec.spare_network});
   if (spec.cgroup.kind == NamespaceChoice::fresh) b.plan.container(Unshare{CLONE_NEWCGROUP});
 }
 
@@ -304,7 +305,7 @@ void container_side(PlanBuilder& b) {
   if (b.network) {
     if (!b.born_networked()) b.plan.host(ConnectNetwork{b.network});
     b.plan.container(ConfigureNetwork{b.network});
-  } else if (spec.net.kind == NamespaceChoice::fresh) {
+  } else if (spec.net.kind == NamespaceChoice::fresh && spec.spare_network < 0) {
     b.plan.container(BringUpLoopback{});
   }
   set_sysctls(b);
@@ -347,7 +348,7 @@ Plan compile_exec(const ContainerSpec& spec, const RunningContainer& container) 
   auto add = [&joined](const NamespaceChoice& choice, std::uint64_t kind) {
     if (choice.kind != NamespaceChoice::host) joined |= kind;
   };
-  add(spec.net, CLONE_NEWNET);
+  if (spec.spare_network < 0) add(spec.net, CLONE_NEWNET);
   add(spec.uts, CLONE_NEWUTS);
   add(spec.ipc, CLONE_NEWIPC);
   add(spec.cgroup, CLONE_NEWCGROUP);

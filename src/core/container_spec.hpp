@@ -86,6 +86,7 @@ struct ContainerSpec {
   bool init = false;                       // ccsand's init as pid 1
   bool new_session = true;
   bool late_namespaces = false;            // its own process makes those that it can
+  int spare_network = -1;                  // a descriptor: its network namespace, where a loopback is up already
   std::vector<std::pair<int, int>> redirects;  // from the host's descriptor to the container's
   std::vector<int> kept_descriptors;       // ascending, all above 2
 

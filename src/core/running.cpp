@@ -17,6 +17,7 @@
 #include "core/background_launch.hpp"
 #include "core/seccomp/performance.hpp"
 #include "core/signals.hpp"
+#include "core/spare_network.hpp"
 #include "core/state.hpp"
 #include "sys/device.hpp"
 #include "sys/file.hpp"
@@ -159,7 +160,7 @@ void Running::finish() {
   // carry their descriptors, which every clone copies and every exec closes.
   process_.forget();
   launched_.pidfd.close();
-  lay_aside_mounts();
+  lay_aside_namespaces();
   if (!options_.trace) plan_ = Plan();
   leave_loop();
   if (options_.supervisor && !any_supervised()) Performance::close_workshop();

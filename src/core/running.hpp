@@ -19,6 +19,7 @@
 namespace ccsand {
 
 class BackgroundLaunch;
+class SpareNetwork;
 
 struct RunOptions {
   std::int64_t timeout_ns = -1;             // SIGKILL after it; -1 is no limit
@@ -36,6 +37,7 @@ struct RunOptions {
   bool foreground = false;                  // signals that ccsand gets are passed on to it
   bool trace = false;
   bool background = false;                  // the start, too, is waited for by wait(), where the plan lets it be
+  bool reuse_network = false;               // of a pool: what nothing was done in is the next one's
   std::shared_ptr<CallSupervisor> supervisor;  // of a filter that notifies
 };
 
@@ -128,7 +130,7 @@ class Running {
   void abandon_start();
   void describe(ContainerSpec& spec);
   Result<void> adopt(Launched launched);
-  void lay_aside_mounts();
+  void lay_aside_namespaces();
   void stop_waiting();
   static Result<void> pump(std::int64_t deadline_ns, Running* target, std::vector<pollfd>* extra = nullptr);
   void enter_interests();
@@ -160,6 +162,7 @@ class Running {
   Interest started_;             // in that it has been executed
   std::optional<Error> start_error_;
   Fd mounts_;                    // its mount namespace, to outlive it
+  std::unique_ptr<SpareNetwork> network_;  // which the next container of its pool may have
   RunResult result_;
   std::vector<Fd> child_ends_;   // closed when the child has them
   Output outputs_[2];

@@ -1,0 +1,99 @@
+// Containers that are assembled before anybody has a command for them, and what used ones leave: pools.
+#include <fcntl.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "core/background_launch.hpp"
+#include "core/clock.hpp"
+#include "core/running.hpp"
+#include "core/spare_network.hpp"
+#include "sys/file.hpp"
+
+namespace ccsand {
+
+namespace {
+// What ended containers leave: their mount namespaces, which go with their last descriptors (as long as a good
+// part of the container's run), and networks that the next may have.
+std::vector<Fd> buried;
+std::vector<std::unique_ptr<SpareNetwork>> used_networks, spare_networks;
+int waiting = 0;  // of this process: where none does, nobody comes to take them down
+
+std::unique_ptr<SpareNetwork> take_spare_network() {
+  for (auto& network : std::exchange(used_networks, {}))
+    if (network->is_untouched()) spare_networks.push_back(std::move(network));
+  if (spare_networks.empty()) return nullptr;
+  auto network = std::move(spare_networks.back());
+  spare_networks.pop_back();
+  return network;
+}
+Error not_waiting() { return make_error(EINVAL, "pool", "", "the container does not wait for a command"); }
+}  // namespace
+
+Result<std::unique_ptr<Running>> Running::prepare(const ContainerSpec& spec, const RunOptions& options) {
+  if (spec.terminal) return make_error(EINVAL, "pool", "terminal", "a container with a terminal of its own cannot wait for its command");
+  std::unique_ptr<Running> running(new Running);
+  running->options_ = options;
+  running->options_.keep_stdin = true;
+  ContainerSpec wired = spec;
+  wired.late_namespaces = can_be_late(wired);
+  if (options.reuse_network) {
+    CCSAND_TRY(SpareNetwork::suits(wired));
+    running->network_ = take_spare_network();
+    if (running->network_) wired.spare_network = running->network_->fd();
+  }
+  CCSAND_TRY(running->open_streams(wired));
+  running->describe(wired);
+  running->plan_ = compile(wired);
+  running->pending_ = CCSAND_TRY(BackgroundLaunch::begin(running->plan_, BackgroundLaunch::Until::command));
+  running->waits_ = true;
+  ++waiting;
+  running->child_ends_.clear();
+  return running;
+}
+
+Result<void> Running::get_ready() {
+  if (!waits_) return not_waiting();
+  CCSAND_TRY(pending_->ready());
+  FixedText<64> path("/proc/");
+  path.append_number(pending_->pid()).append("/ns/mnt");
+  mounts_ = CCSAND_TRY(sys::open(path.c_str(), O_RDONLY));
+  if (options_.reuse_network && !network_) network_ = std::make_unique<SpareNetwork>(CCSAND_TRY(SpareNetwork::open(pending_->pid())));
+  // What it was made of is in its own namespaces now: every further clone would copy these descriptors.
+  for (Slot slot = 0; slot < plan_.slots(); ++slot)
+    if (slot != plan_.ruleset() && slot != plan_.listener()) pending_->context().take(slot).close();
+  return {};
+}
+bool Running::is_waiting() const { return waits_ && pending_->is_alive(); }
+
+Result<void> Running::release(const std::vector<std::string>& argv, const std::string& input) {
+  if (!waits_) return not_waiting();
+  if (options_.cpu_time_ns >= 0 && !pending_->context().cgroup)
+    return make_error(EINVAL, "pool", "cpu_time", "needs a cgroup", "make the pool of a container with cpu_time, limits or cgroup = true");
+  options_.trace = false;
+  input_text_ = input;
+  input_ends_ = true;
+  if (input_text_.empty()) input_.close();
+  started_ns_ = monotonic_ns();
+  CCSAND_TRY(pending_->release(argv));
+  stop_waiting();
+  return await_start();
+}
+
+void Running::bury() {
+  buried.clear();
+  if (waiting > 0) return;
+  used_networks.clear();
+  spare_networks.clear();
+}
+// When its last process has ended.
+void Running::lay_aside_namespaces() {
+  if (network_) used_networks.push_back(std::move(network_));
+  if (mounts_.open()) buried.push_back(std::move(mounts_));
+  if (waiting == 0) bury();
+}
+void Running::stop_waiting() {
+  if (std::exchange(waits_, false) && --waiting == 0) bury();
+}
+
+}  // namespace ccsand

@@ -1,0 +1,109 @@
+// What a network namespace remembers of those who were in it, where they could not configure it: counters,
+// and sockets that outlive them (TIME_WAIT; one that was sent elsewhere). proc_net(5)
+#include "core/spare_network.hpp"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <string_view>
+
+#include "sys/file.hpp"
+#include "sys/inspect.hpp"
+
+namespace ccsand {
+
+namespace {
+// What netstat counts besides are events of packets, each of which dev has counted; reading it takes as long as these.
+constexpr std::array<const char*, 4> kNames = {"dev", "snmp", "snmp6", "sockstat"};
+constexpr std::size_t kSocketFile = 3;
+
+// Of sockstat, what is this namespace's own: the rest is counted for the whole machine.
+std::string own_part(std::string_view text) {
+  std::string own;
+  while (!text.empty()) {
+    std::size_t end = std::min(text.find_first_of(" \n"), text.size());
+    std::string_view word = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (word == "orphan" || word == "alloc" || word == "mem") {
+      text.remove_prefix(std::min(text.find_first_of(" \n"), text.size()));
+      continue;
+    }
+    own.append(word).push_back(' ');
+  }
+  return own;
+}
+
+bool shows_proc(const MountSpec& mount) {
+  auto below = [&mount](std::string_view top) {
+    return mount.source == top || (mount.source.starts_with(top) && mount.source[top.size()] == '/');
+  };
+  return mount.type == "proc" || mount.type == "sysfs" || mount.source == "/" || below("/proc") || below("/sys");
+}
+constexpr std::uint64_t bit(int capability) { return std::uint64_t{1} << capability; }
+
+Error unsuited(const char* key, const char* why, const char* hint) { return make_error(EINVAL, "pool: reuse_network", key, why, hint); }
+}  // namespace
+
+Result<void> SpareNetwork::suits(const ContainerSpec& spec) {
+  if (spec.user.kind != NamespaceChoice::host)
+    return unsuited("user_namespace", "owns the network namespaces that are made in it, and ends with its container", "needs user_namespace = false");
+  if (spec.net.kind != NamespaceChoice::fresh || !spec.network.interfaces.empty() || !spec.network.rules.empty())
+    return unsuited("network", "must be \"none\": a loopback and nothing else", "");
+  constexpr std::uint64_t changing = bit(CAP_NET_ADMIN) | bit(CAP_SYS_ADMIN) | bit(CAP_SYS_MODULE) | bit(CAP_SYS_PTRACE) | bit(CAP_BPF);
+  if ((spec.capabilities & changing) != 0)
+    return unsuited("capabilities", "let it change the network", "leave out net_admin, sys_admin, sys_module, sys_ptrace and bpf");
+  auto covered = [&spec](const char* path) {
+    auto has = [path](const std::vector<std::string>& list) { return std::find(list.begin(), list.end(), path) != list.end(); };
+    return has(spec.readonly_paths) || has(spec.masked_paths);
+  };
+  if (spec.proc && !covered("/proc/sys") && !covered("/proc"))
+    return unsuited("readonly_paths", "must have /proc/sys, where the network can be changed", "");
+  if (std::any_of(spec.mounts.begin(), spec.mounts.end(), shows_proc))
+    return unsuited("mounts", "must not show another /proc or /sys, where the network can be changed", "");
+  for (const auto& [key, value] : spec.sysctls)
+    if (key.starts_with("net")) return unsuited("sysctls", "change the network", "");
+  if (!spec.hooks.empty()) return unsuited("created, setup, before_exec", "are functions, which may do anything to the network", "");
+  return {};
+}
+
+Result<SpareNetwork> SpareNetwork::open(pid_t pid) {
+  SpareNetwork network;
+  FixedText<64> process("/proc/");
+  process.append_number(pid);
+  auto file = [&process](std::string_view name) {
+    FixedText<64> path(process);
+    return sys::open(path.append(name).c_str(), O_RDONLY);
+  };
+  network.namespace_ = CCSAND_TRY(file("/ns/net"));
+  for (std::size_t i = 0; i < kFiles; ++i) {
+    auto opened = file(std::string("/net/") + kNames[i]);
+    if (opened) network.files_[i] = std::move(*opened);
+    else if (opened.error().code != ENOENT) return opened.error();  // without IPv6 there is none of it
+  }
+  network.told_at_first_ = CCSAND_TRY(network.told());
+  return network;
+}
+
+Result<std::string> SpareNetwork::told() const {
+  std::string all;
+  for (std::size_t i = 0; i < kFiles; ++i) {
+    std::string text;
+    char part[8192];
+    while (files_[i].open()) {
+      std::size_t size = CCSAND_TRY(sys::pread(files_[i].get(), &part[0], sizeof part, static_cast<std::int64_t>(text.size()), kNames[i]));
+      if (size == 0) break;
+      text.append(&part[0], size);
+    }
+    all += i == kSocketFile ? own_part(text) : text;
+  }
+  return all;
+}
+
+bool SpareNetwork::is_untouched() const {
+  auto now = told();
+  return now && *now == told_at_first_;
+}
+
+}  // namespace ccsand

@@ -1,0 +1,37 @@
+// A network namespace with nothing in it but its loopback, that one container after the other may have: making
+// and removing one takes the kernel longer than all the rest of a container.
+#pragma once
+
+#include <sys/types.h>
+
+#include <array>
+#include <string>
+
+#include "ccsand/fd.hpp"
+#include "ccsand/result.hpp"
+#include "core/container_spec.hpp"
+
+namespace ccsand {
+
+class SpareNetwork {
+ public:
+  // Whether containers of that kind cannot change what their network namespace is, so that looking at what it
+  // counts tells all there is to tell. The subject of the error is the key that lets them.
+  static Result<void> suits(const ContainerSpec& spec);
+  // That of a process which has not done anything in it yet.
+  static Result<SpareNetwork> open(pid_t pid);
+
+  [[nodiscard]] int fd() const { return namespace_.get(); }
+  // Whether all that it tells of packets, sockets and failed attempts is what it told when it was opened. To be
+  // asked when no process is left in it.
+  [[nodiscard]] bool is_untouched() const;
+
+ private:
+  static constexpr std::size_t kFiles = 4;
+  [[nodiscard]] Result<std::string> told() const;
+  Fd namespace_;
+  std::array<Fd, kFiles> files_;  // of its /proc/net
+  std::string told_at_first_;
+};
+
+}  // namespace ccsand
