@@ -29,6 +29,7 @@ namespace ccsand {
 
 namespace {
 constexpr const char* kCallType = "ccsand.call";
+constexpr const char* kIdle = "ccsand.call.idle";
 constexpr std::size_t kLongestString = 64 * 1024, kMostBytes = 1 << 20;
 
 // A call that waits. Lua and the supervisor hold it together.
@@ -85,9 +86,19 @@ class LuaCallSupervisor final : public CallSupervisor {
     handle_ = luaL_ref(L, LUA_REGISTRYINDEX);
     lua_createtable(L, 0, 0);
     names_ = luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_getfield(L, LUA_REGISTRYINDEX, kIdle);
+    idle_ = lua_tothread(L, -1);
+    lua_pop(L, 1);
   }
   ~LuaCallSupervisor() override { hub_->supervisor = nullptr; }  // the state may be closing: references are its own
 
+  // A handler of this one may be in the middle of its work: its stack is left alone.
+  [[nodiscard]] std::shared_ptr<CallSupervisor> another() const override {
+    lua_rawgeti(idle_, LUA_REGISTRYINDEX, function_);
+    auto other = std::make_shared<LuaCallSupervisor>(idle_, lua_gettop(idle_));
+    lua_pop(idle_, 1);
+    return other;
+  }
   void decide(int listener, const seccomp_notif& notification) override;
   void enter_interests(bool wanted) override {
     for (const SharedCall& call : calls_)
@@ -162,6 +173,7 @@ class LuaCallSupervisor final : public CallSupervisor {
   }
 
   lua_State* state_;
+  lua_State* idle_;  // the registry's; nothing runs on it
   int thread_ = 0, function_ = 0, handle_ = 0, names_ = 0;  // in Lua's registry; the last: calls' numbers -> names
   SharedHub hub_ = std::make_shared<Hub>();
   std::int64_t last_token_ = 0;
@@ -475,6 +487,8 @@ std::shared_ptr<CallSupervisor> make_call_supervisor(lua_State* L, int index) {
     lua_setfield(L, -2, "__index");
     lua_pushcfunction(L, collect_call);
     lua_setfield(L, -2, "__gc");
+    (void)lua_newthread(L);
+    lua_setfield(L, LUA_REGISTRYINDEX, kIdle);
   }
   lua_pop(L, 1);
   return std::make_shared<LuaCallSupervisor>(L, index);

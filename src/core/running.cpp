@@ -12,6 +12,7 @@
 #include <ctime>
 #include <utility>
 
+#include "core/exec_service.hpp"
 #include "core/generation.hpp"
 #include "core/held_launch.hpp"
 #include "core/seccomp/performance.hpp"
@@ -73,10 +74,16 @@ std::int64_t monotonic_ns() {
 
 // ---- the start
 
+namespace {
+// Processes of a container can stop what joins them, and nobody else goes on meanwhile.
+constexpr std::int64_t kGuestPatience = 10'000'000'000;
+}  // namespace
+
 Result<void> Running::begin() {
   started_ns_ = monotonic_ns();
   LaunchOptions launch_options;
   launch_options.trace = options_.trace;
+  if (is_guest_) launch_options.patience_ns = kGuestPatience;
   auto launched = launch(plan_, launch_options);
   child_ends_.clear();
   if (!launched) return launched.error();
@@ -94,6 +101,10 @@ Result<void> Running::adopt(Launched launched) {
     if (options_.supervisor && !ended_) options_.supervisor->decide(listener_.get(), call);
   deciding_ = false;
   if (ended_) return {};  // while a handler waited for others
+  if (options_.lend_terminal && plan_.terminal() != kNoSlot) {
+    lent_terminal_ = launched_.context.take(plan_.terminal());
+    return {};
+  }
   if (options_.own_terminal && plan_.terminal() != kNoSlot) return take_terminal(launched_.context.take(plan_.terminal()));
   if (plan_.terminal() != kNoSlot) relay_ = CCSAND_TRY(TerminalRelay::create(launched_.context.take(plan_.terminal())));
   return {};
@@ -110,21 +121,26 @@ void Running::describe(ContainerSpec& spec) {
 Result<std::unique_ptr<Running>> Running::start(const ContainerSpec& spec, const RunOptions& options) {
   std::unique_ptr<Running> running(new Running);
   running->options_ = options;
+  std::optional<ContainerName> name;  // first of all: it may be somebody's
+  if (!options.name.empty()) name.emplace(CCSAND_TRY(ContainerName::take(options.name)));
   ContainerSpec wired = spec;
   CCSAND_TRY(running->open_streams(wired));
   running->describe(wired);
   running->plan_ = compile(wired);
   CCSAND_TRY(running->begin());
+  if (name && !running->ended_) CCSAND_TRY(running->serve_as(std::move(*name), spec));
   return running;
 }
 Result<std::unique_ptr<Running>> Running::exec(Running& target, const ContainerSpec& spec, const RunOptions& options) {
   if (target.ended_) return make_error(ESRCH, "exec", "", "the container has ended");
+  if (target.frozen_) return make_error(EBUSY, "exec", "", "the container is frozen", "thaw it first");
   std::unique_ptr<Running> running(new Running);
   running->options_ = options;
   ContainerSpec wired = spec;
   CCSAND_TRY(running->open_streams(wired));
   running->own_pid_namespace_ = false;  // it is no pid 1: signals reach it as they are
   running->is_guest_ = true;
+  running->host_id_ = target.id_;
   running->filtered_ = !wired.filter.empty();
   running->own_user_namespace_ = target.own_user_namespace_;
   running->ruleset_ = target.ruleset_;
@@ -138,16 +154,26 @@ Running::~Running() {
   close();
   leave_loop();
 }
+bool Running::is_at_work() const { return deciding_ || (service_ && service_->is_busy()); }
 void Running::discard(std::unique_ptr<Running> running) {
   if (!running) return;
   running->close();
-  if (running->deciding_) discarded.push_back(std::move(running));
+  if (running->is_at_work()) discarded.push_back(std::move(running));
 }
 void Running::close() {
   let_go();
   if (!launched_.pidfd.open() || ended_) return;
   (void)sys::pidfd_send_signal(launched_.pidfd.get(), SIGKILL);  // it may have ended just now
+  end_guests();
   collect();
+}
+// A pid namespace ends when all in it have been waited for, and further commands are this process's to wait for.
+void Running::end_guests() {
+  std::vector<Running*> guests;
+  for (Running* one : everyone())
+    if (one->is_guest_ && one->host_id_ == id_) guests.push_back(one);
+  for (Running* guest : guests)  // what is told at the end of one may have let go of another
+    if (std::find(all_running.begin(), all_running.end(), guest) != all_running.end()) guest->close();
 }
 
 // ---- the loop
@@ -173,7 +199,10 @@ void Running::take_notification() {
 std::int64_t Running::due_ns() const {
   std::int64_t due = next_limit_ns();
   std::int64_t supervisor = options_.supervisor && !deciding_ ? options_.supervisor->deadline_ns() : -1;
-  return due < 0 ? supervisor : supervisor < 0 ? due : std::min(due, supervisor);
+  std::int64_t service = service_ ? service_->due_ns() : -1;
+  for (std::int64_t other : {supervisor, service})
+    if (other >= 0 && (due < 0 || other < due)) due = other;
+  return due;
 }
 
 // A handler may wait for other containers, which comes by here: it must not be entered twice.
@@ -193,6 +222,8 @@ void Running::attend() {
   if (input_.take_ready() != 0) write_input();
   if (relay_) relay_->attend();
   attend_calls();
+  if (service_) service_->attend();
+  if (ended_ && service_ && !service_->is_busy()) service_.reset();
   if (ended_) return;
   if (process_.take_ready() != 0) return collect();
   keep_limits();
@@ -237,7 +268,7 @@ Result<void> Running::pump(std::int64_t deadline_ns, Running* target, std::vecto
     if (departures == before || std::find(all_running.begin(), all_running.end(), one) != all_running.end()) one->attend();
   }
   spare = std::move(present);
-  if (!discarded.empty()) std::erase_if(discarded, [](const std::unique_ptr<Running>& one) { return !one->deciding_; });
+  if (!discarded.empty()) std::erase_if(discarded, [](const std::unique_ptr<Running>& one) { return !one->is_at_work(); });
   return {};
 }
 
@@ -272,6 +303,7 @@ void Running::collect() {
 
 void Running::finish() {
   Context& context = launched_.context;
+  end_guests();  // those of a container without a pid namespace of its own
   if (asked_signal_ != 0 && result_.signal == SIGKILL) {
     result_.signal = asked_signal_;
     result_.status = 128 + asked_signal_;
@@ -310,6 +342,8 @@ void Running::finish() {
   leave_loop();
   bool others = std::any_of(all_running.begin(), all_running.end(), [](const Running* one) { return one->options_.supervisor != nullptr; });
   if (options_.supervisor && !others) Performance::close_workshop();
+  if (service_ && !service_->is_busy()) service_.reset();
+  if (options_.on_end) options_.on_end(result_);
 }
 void Running::leave_loop() { departures += std::erase(all_running, this); }
 
@@ -327,8 +361,17 @@ Error no_cgroup(const char* operation) {
 }
 }  // namespace
 
-Result<void> Running::freeze() { return launched_.context.cgroup ? launched_.context.cgroup->freeze() : no_cgroup("freeze"); }
-Result<void> Running::thaw() { return launched_.context.cgroup ? launched_.context.cgroup->thaw() : no_cgroup("thaw"); }
+Result<void> Running::freeze() {
+  if (!launched_.context.cgroup) return no_cgroup("freeze");
+  CCSAND_TRY(launched_.context.cgroup->freeze());
+  frozen_ = true;
+  return {};
+}
+Result<void> Running::thaw() {
+  if (!launched_.context.cgroup) return no_cgroup("thaw");
+  frozen_ = false;
+  return launched_.context.cgroup->thaw();
+}
 Result<CgroupStats> Running::stats() const {
   if (!launched_.context.cgroup) return no_cgroup("stats");
   return launched_.context.cgroup->stats();

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "core/exec_service.hpp"
 #include "core/held_launch.hpp"
 #include "core/running.hpp"
 #include "sys/file.hpp"
@@ -21,6 +22,8 @@ Running::Running() = default;
 
 Result<std::unique_ptr<Running>> Running::prepare(const ContainerSpec& spec, const RunOptions& options) {
   if (spec.terminal) return make_error(EINVAL, "pool", "terminal", "a container with a terminal of its own cannot wait for its command");
+  if (!options.name.empty())
+    return make_error(EINVAL, "pool", "name", "is one container's, and a pool has many", "name one that runs: running:name(\"web\")");
   std::unique_ptr<Running> running(new Running);
   running->options_ = options;
   running->options_.keep_stdin = true;

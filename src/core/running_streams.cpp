@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "core/exec_service.hpp"
 #include "core/running.hpp"
 #include "sys/device.hpp"
 #include "sys/file.hpp"
@@ -68,6 +69,7 @@ void Running::enter_interests() {
   for (Output& output : outputs_) output.fresh.size() < kMostFresh ? output.fd.want(POLLIN) : output.fd.want_nothing();
   input_text_.empty() ? input_.want_nothing() : input_.want(POLLOUT);
   if (relay_) relay_->enter_interests();
+  if (service_) service_->enter_interests();
   // While a handler waits, the calls that come meanwhile do, too.
   deciding_ ? listener_.want_nothing() : listener_.want(POLLIN);
   if (options_.supervisor) options_.supervisor->enter_interests(!deciding_);
