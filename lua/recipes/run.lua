@@ -4,17 +4,17 @@
 -- IMAGE is the name of an image, or the path of a root directory.
 local ccsand = require "ccsand"
 
-local name
-if arg[1] == "--name" then
-  name = arg[2]
-  arg = { [0] = arg[0], unpack(arg, 3) }
+local words, name = { unpack(arg) }, nil
+if words[1] == "--name" then
+  name = words[2]
+  words = { unpack(words, 3) }
 end
-local image = arg[1]
+local image = words[1]
 if not image or image == "--help" or image == "-h" then
   io.stderr:write("usage: ccsand run [--name NAME] IMAGE [COMMAND...]\n")
   return image and 0 or 125
 end
-local command = { unpack(arg, 2) }
+local command = { unpack(words, 2) }
 if command[1] == "--" then table.remove(command, 1) end
 local is_path = image:find("/", 1, true)
 
