@@ -129,7 +129,7 @@ Result<int> exec_command(int argc, char** argv, int at) {
   request.argv.assign(argv + optind, argv + argc);
   const char* term = std::getenv("TERM");
   request.term = term != nullptr ? term : "";
-  return exec_in_container(name, request);
+  return exec_in_container(name, std::move(request));
 }
 
 Result<int> list_command(int argc, char** argv, int at) {

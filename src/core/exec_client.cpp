@@ -115,13 +115,15 @@ Result<int> ExecClient::run(const std::string& name_or_pid, const ExecRequest& r
   Received started = CCSAND_TRY(client.receive());
   if (request.terminal) {
     if (!started.terminal.open()) return make_error(EPROTO, "exec", "'" + name_or_pid + "'", "the answer brings no terminal");
-    (void)sys::set_window_size(started.terminal.get(), {});  // a size is a courtesy
     client.relay_ = CCSAND_TRY(TerminalRelay::create(std::move(started.terminal)));
   }
   return client.await_end();
 }
 }  // namespace
 
-Result<int> exec_in_container(const std::string& name_or_pid, const ExecRequest& request) { return ExecClient::run(name_or_pid, request); }
+Result<int> exec_in_container(const std::string& name_or_pid, ExecRequest request) {
+  if (auto size = sys::get_window_size(0)) request.rows = size->rows, request.columns = size->columns;
+  return ExecClient::run(name_or_pid, request);
+}
 
 }  // namespace ccsand

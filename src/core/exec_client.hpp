@@ -9,6 +9,6 @@ namespace ccsand {
 
 // Runs the command on this process's streams, or joined to its terminal, to its end; signals are passed on. The
 // command's status, or 128 + signal. An error of the other side is answered as its own.
-Result<int> exec_in_container(const std::string& name_or_pid, const ExecRequest& request);
+Result<int> exec_in_container(const std::string& name_or_pid, ExecRequest request);
 
 }  // namespace ccsand

@@ -39,6 +39,14 @@ Result<std::int64_t> read_number(std::string_view text, std::string_view what) {
   return number;
 }
 
+namespace {
+Result<unsigned short> read_size(std::string_view text) {
+  std::int64_t number = CCSAND_TRY(read_number(text, "the size of a terminal"));
+  if (number > UINT16_MAX) return malformed("a terminal is not that large");
+  return static_cast<unsigned short>(number);
+}
+}  // namespace
+
 Result<std::string> write_request(const ExecRequest& request) {
   std::string message;
   add_field(message, "version", kVersion);
@@ -46,7 +54,11 @@ Result<std::string> write_request(const ExecRequest& request) {
     for (const std::string& word : *words) add_field(message, key, word);
   for (const auto& [key, text] : {std::pair{"user", &request.user}, std::pair{"cwd", &request.cwd}})
     if (!text->empty()) add_field(message, key, *text);
-  if (request.terminal) add_field(message, "terminal", request.term);
+  if (request.terminal) {
+    add_field(message, "terminal", request.term);
+    add_field(message, "rows", std::to_string(request.rows));
+    add_field(message, "columns", std::to_string(request.columns));
+  }
   if (message.size() > kMostMessage)
     return make_error(E2BIG, "exec", "", "command and environment have more than " + std::to_string(kMostMessage) + " bytes",
                       "what is long is for its standard input, or a file");
@@ -65,6 +77,8 @@ Result<ExecRequest> read_request(std::string_view message) {
     else if (key == "user") request.user = value;
     else if (key == "cwd") request.cwd = value;
     else if (key == "terminal") request.terminal = true, request.term = value;
+    else if (key == "rows") request.rows = CCSAND_TRY(read_size(value));
+    else if (key == "columns") request.columns = CCSAND_TRY(read_size(value));
     else return unknown(key);
   }
   if (request.argv.empty() || request.argv[0].empty()) return make_error(EINVAL, "exec", "", "a command is missing");

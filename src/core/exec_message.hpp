@@ -29,7 +29,8 @@ struct ExecRequest {
   std::string user;              // "" for the container's; USER or USER:GROUP
   std::string cwd;               // "" for the container's
   bool terminal = false;         // a pty of the container's; the answer brings its master
-  std::string term;              // what TERM is then
+  std::string term;              // what TERM is then,
+  unsigned short rows = 24, columns = 80;  // and its size
 };
 Result<std::string> write_request(const ExecRequest& request);
 Result<ExecRequest> read_request(std::string_view message);

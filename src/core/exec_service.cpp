@@ -145,6 +145,7 @@ Result<ContainerSpec> ExecService::spec_for(const ExecRequest& request) const {
     if (spec.command_user.empty()) return make_error(EINVAL, "exec", "--user '" + request.user + "'", "must be USER or USER:GROUP");
   }
   spec.terminal = request.terminal;
+  spec.terminal_rows = request.rows, spec.terminal_columns = request.columns;
   auto set = [&spec](const std::string& entry) {
     std::string_view name = std::string_view(entry).substr(0, entry.find('=') + 1);
     std::erase_if(spec.env, [name](const std::string& old) { return old.starts_with(name); });

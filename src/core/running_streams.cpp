@@ -21,6 +21,8 @@ Result<void> Running::open_streams(ContainerSpec& spec) {
   };
   outputs_[0].text = &result_.out, outputs_[0].cut = &result_.out_cut;
   outputs_[1].text = &result_.err, outputs_[1].cut = &result_.err_cut;
+  if (spec.terminal && !options_.own_terminal && !options_.lend_terminal)
+    if (auto size = sys::get_window_size(0)) spec.terminal_rows = size->rows, spec.terminal_columns = size->columns;
   if (options_.own_terminal) {  // all three are the container's end of its pty
     input_text_ = options_.stdin_text.value_or("");
     return {};
@@ -52,7 +54,6 @@ Result<void> Running::open_streams(ContainerSpec& spec) {
 
 Result<void> Running::take_terminal(Fd master) {
   (void)fcntl(master.get(), F_SETFL, O_RDWR | O_NONBLOCK);  // ours: the container has the other end
-  (void)sys::set_window_size(master.get(), {});               // a size is a courtesy
   input_ = CCSAND_TRY(sys::dup_cloexec(master.get()));
   input_ends_ = false;
   outputs_[0].fd = std::move(master);

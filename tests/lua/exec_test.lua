@@ -134,6 +134,34 @@ do
   end)
 end
 
+do
+  local other = t.box()
+  served("functions that wait for other containers meanwhile", { files = function() return other:capture({ "true" }).status == 0 end }, function()
+    local clients = {}
+    for i = 1, 6 do clients[i] = begin(("</dev/null '%s' exec web sh -c 'cat /etc/passwd /etc/group | wc -l; exit %d'"):format(t.ccsand, i)) end
+    for i = 1, 6 do
+      local out, err, status = clients[i]()
+      equal(status, i, err) match(out, "^%d%d")
+    end
+  end)
+  local running
+  for how, act in pairs { closes = function() running:close() end, ["lets go of"] = function() running = nil collectgarbage() collectgarbage() end } do
+    test("a function that " .. how .. " its own container", function()
+      loop.run(function()
+        running = t.box({ name = "web", files = function(call)
+          if call.args.pathname == "/etc/passwd" and running then act() end
+          return true
+        end }):start { "sleep", "60" }
+        local client = begin(("</dev/null '%s' exec web cat /etc/passwd"):format(t.ccsand))
+        loop.defer(function() running = nil end)
+        local out, err, status = client()
+        equal(out, "") equal(status, 137, err)
+        equal(select(3, exec "web true"), 125, "its name is gone")
+      end)
+    end)
+  end
+end
+
 if require("ccsand.sys").landlock_abi() >= 2 then
   served("rules on files hold for the command", { landlock = { execute = { "/" }, write = { "/tmp" }, least_abi = 2 } }, function()
     equal(select(3, exec "web touch /tmp/a"), 0)

@@ -18,6 +18,7 @@ ExecRequest some_request() {
   request.cwd = "/tmp";
   request.terminal = true;
   request.term = "vt100";
+  request.rows = 33, request.columns = 77;
   return request;
 }
 }  // namespace
@@ -34,6 +35,8 @@ TEST_CASE("a request comes back as it was", "[exec]") {
   CHECK(read->cwd == request.cwd);
   CHECK(read->terminal);
   CHECK(read->term == request.term);
+  CHECK(read->rows == 33);
+  CHECK(read->columns == 77);
   request.argv.emplace_back(kMostMessage, 'x');
   CHECK(write_request(request).error().code == E2BIG);
 }
@@ -65,6 +68,7 @@ TEST_CASE("messages that make no sense are errors", "[exec]") {
   CHECK(read_request("version=1\0argv=a\0env==b\0"sv).error().code == EINVAL);
   for (std::string_view text : {""sv, "-1"sv, " 1"sv, "1x"sv, "99999999999999999999"sv}) CHECK(read_number(text, "it").has_value() == false);
   CHECK(*read_number("15", "it") == 15);
+  CHECK(read_request("version=1\0argv=a\0rows=65536\0"sv).error().code == EBADMSG);
 }
 
 TEST_CASE("a request with any bytes changed is read or refused", "[exec]") {
