@@ -31,6 +31,7 @@ struct RecipeOptions {
   RecipeMode mode = RecipeMode::run;
   bool shipped_only = false;  // the name is that of a shipped recipe, whatever files there are
   bool show_denied = false;   // each system call that the container's policy denies is told on stderr
+  std::string name;           // that the container gets, for `ccsand exec`; "" for none but its own
   LearnOptions learn;
   bool trace = false;         // each step of a container that is run is printed with its time
 };

@@ -70,12 +70,25 @@ function Running:close()
   return entry.result
 end
 
+-- What a further command has of the container's table.
+local function further(entry)
+  local spec = {}
+  for k, v in pairs(entry.spec) do spec[k] = v end
+  for _, key in ipairs { "limits", "cgroup", "timeout", "init", "created", "setup", "before_exec", "exited", "cpu_time", "name" } do spec[key] = nil end
+  return spec
+end
+
+--- Its name for `ccsand exec`, which it gets here where one is given; nil where it has none.
+function Running:name(name)
+  local entry = entry_of(self, "name")
+  if name ~= nil then entry.handle:serve(name, further(entry)) end
+  return entry.handle:name()
+end
+
 --- Runs a further command in the container and returns its result, with its output.
 function Running:exec(command, options)
   local entry = entry_of(self, "exec")
-  local spec = {}
-  for k, v in pairs(entry.spec) do spec[k] = v end
-  for _, key in ipairs { "limits", "cgroup", "timeout", "init", "created", "setup", "before_exec", "exited", "cpu_time" } do spec[key] = nil end
+  local spec = further(entry)
   options = invocation.checked(options, "exec", "user", "group", "groups", "env", "cwd", "capabilities", "timeout", "stdin", "foreground")
   if not options.foreground then spec.terminal = nil end
   if command == nil then error(core.error("exec: takes a command, such as { \"ps\" }")) end

@@ -147,6 +147,9 @@ function container.is(value) end
 ---@field limit_output? boolean
 --- Bytes kept of each captured output; what is beyond is read and dropped. Default 64 MiB.
 ---@field output_limit? ccsand.Size
+--- A name by which other processes run commands in it, with `ccsand exec`, while it runs: 1 to 63 letters, digits, ".", "_" and "-",
+--- beginning with a letter or a digit, and no number. EEXIST where a container that runs has it. Default none.
+---@field name? string
 --- Called in ccsand, outside: the process exists, its ids are mapped, its cgroup holds it; nothing else is done yet.
 ---@field created? fun(phase: ccsand.Phase)
 --- Called in the container's process: the root is assembled, pivot_root comes next.
@@ -733,6 +736,12 @@ function Running:thaw() end
 --- What it has used so far. Needs a cgroup.
 ---@return ccsand.Stats
 function Running:stats() end
+
+--- Its name for `ccsand exec`, nil where it has none or has ended. With an argument it gets one: EEXIST where a container that runs has
+--- it, or where this one has another. Commands are served while ccsand waits, as output is read.
+---@param name? string as in the container's table
+---@return string?
+function Running:name(name) end
 
 --- Process number of its pid 1, as the host counts.
 ---@return integer

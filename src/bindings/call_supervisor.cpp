@@ -171,6 +171,13 @@ LuaCallSupervisor::LuaCallSupervisor(lua_State* L, int index) {
   names_ = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
+std::shared_ptr<CallSupervisor> LuaCallSupervisor::another() const {
+  lua_rawgeti(state_, LUA_REGISTRYINDEX, function_);
+  auto other = std::make_shared<LuaCallSupervisor>(state_, lua_gettop(state_));
+  lua_pop(state_, 1);
+  return other;
+}
+
 LuaCallSupervisor::Worker LuaCallSupervisor::take_worker() {
   if (!idle_.empty()) {
     Worker worker = idle_.back();

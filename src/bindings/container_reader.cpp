@@ -12,6 +12,7 @@
 #include "bindings/landlock_reader.hpp"
 #include "bindings/sys.hpp"
 #include "bindings/table.hpp"
+#include "core/container_name.hpp"
 #include "sys/kernel_abi.hpp"
 
 namespace ccsand {
@@ -209,6 +210,10 @@ Result<void> read_command(Table& table, ContainerRequest& request) {
 
 Result<void> read_run_options(Table& table, ContainerRequest& request) {
   RunOptions& options = request.options;
+  if (CCSAND_TRY(table.text("name", options.name))) {
+    auto good = check_container_name(options.name);
+    if (!good) return table.wrong("name", good.error().reason.view());
+  }
   if (CCSAND_TRY(table.duration_ns("timeout", options.timeout_ns)) && options.timeout_ns <= 0)
     return table.wrong("timeout", "must be more than nothing");
   if (CCSAND_TRY(table.duration_ns("cpu_time", options.cpu_time_ns)) && options.cpu_time_ns <= 0)

@@ -183,11 +183,15 @@ int run_protected(lua_State* L) {
     lua_rawseti(L, -2, static_cast<int>(i + 1));
   }
   lua_pushstring(L, mode_word(job->options->mode));
-  lua_createtable(L, 0, 2);
+  lua_createtable(L, 0, 4);
   lua_pushboolean(L, job->options->trace);
   lua_setfield(L, -2, "trace");
   lua_pushboolean(L, job->options->show_denied);
   lua_setfield(L, -2, "show_denied");
+  if (!job->options->name.empty()) {
+    push_text(L, job->options->name);
+    lua_setfield(L, -2, "name");
+  }
   if (job->options->mode == RecipeMode::learn) {
     push_learn_options(L, job->options->learn);
     lua_setfield(L, -2, "learn");

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cmath>
 
+#include "bindings/container_reader.hpp"
 #include "bindings/table.hpp"
 #include "core/container_file.hpp"
 #include "sys/file.hpp"
@@ -50,6 +51,23 @@ Result<int> await_news_body(lua_State* L) {
   RunningHandle* handle = CCSAND_TRY(running_argument(L, "await_news"));
   std::int64_t deadline = lua_type(L, 2) == LUA_TNUMBER ? static_cast<std::int64_t>(std::ceil(lua_tonumber(L, 2) * 1e9)) : -1;
   lua_pushboolean(L, CCSAND_TRY(handle->running->await_news(deadline)));
+  return 1;
+}
+
+// serve(name, container): other processes run commands in it, which get the credentials of this table
+Result<int> serve_body(lua_State* L) {
+  RunningHandle* handle = CCSAND_TRY(running_argument(L, "name"));
+  if (lua_type(L, 2) != LUA_TSTRING) return make_error(EINVAL, "name", "", std::string("takes text, got ") + luaL_typename(L, 2));
+  std::string name = CCSAND_TRY(text_argument(L, 2, "name"));
+  ContainerRequest request = CCSAND_TRY(read_container(L, 3));
+  CCSAND_TRY(handle->running->serve(name, request.spec));
+  return 0;
+}
+// name(): nil where it has none
+Result<int> name_body(lua_State* L) {
+  std::string name = CCSAND_TRY(running_argument(L, "name"))->running->name();
+  if (name.empty()) return 0;
+  push_text(L, name);
   return 1;
 }
 
@@ -171,7 +189,8 @@ constexpr Function kMethods[] = {{"write", binding<write_body>},       {"close_s
                                  {"get_text", binding<get_text_body>}, {"get_file", binding<get_file_body>},
                                  {"exists", binding<exists_body>},     {"get_ready", binding<get_ready_body>},
                                  {"is_waiting", binding<is_waiting_body>}, {"release", binding<release_body>},
-                                 {"bury", binding<bury_body>}};
+                                 {"bury", binding<bury_body>},         {"serve", binding<serve_body>},
+                                 {"name", binding<name_body>}};
 }  // namespace
 
 void register_stream_methods(lua_State* L) { register_functions(L, kMethods); }

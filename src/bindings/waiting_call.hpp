@@ -42,6 +42,7 @@ class LuaCallSupervisor final : public CallSupervisor {
   LuaCallSupervisor(lua_State* L, int index);
   ~LuaCallSupervisor() override { hub_->supervisor = nullptr; }  // the state may be closing: references are its own
 
+  [[nodiscard]] std::shared_ptr<CallSupervisor> another() const override;
   void decide(int listener, const seccomp_notif& notification) override;
   void enter_interests(bool wanted) override;
   [[nodiscard]] std::int64_t deadline_ns() const override;
@@ -77,7 +78,7 @@ class LuaCallSupervisor final : public CallSupervisor {
   void forget_answered();
   void settle_end();
 
-  lua_State* state_;
+  lua_State* state_;                 // no handler runs on it
   int thread_ = 0, function_ = 0, handle_ = 0, names_ = 0;  // in Lua's registry
   SharedHub hub_ = std::make_shared<CallHub>();
   const void* hub_value_ = nullptr;  // Lua's

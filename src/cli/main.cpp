@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "ccsand/host.hpp"
+#include "cli/container_commands.hpp"
 #include "cli/test_command.hpp"
 #include "core/host_check.hpp"
 
@@ -15,14 +16,17 @@ using namespace ccsand;
 constexpr int kOwnFailure = 125;
 
 constexpr const char* kUsage =
-    "usage: ccsand [--trace] [--show-denied] RECIPE [ARGUMENT...]\n"
+    "usage: ccsand [--trace] [--show-denied] [--name NAME] RECIPE [ARGUMENT...]\n"
     "                                                  run a recipe: a Lua file, or one that ships\n"
-    "       ccsand run IMAGE [COMMAND...]              run a command in an image\n"
+    "       ccsand run [--name NAME] IMAGE [COMMAND...]\n"
+    "                                                  run a command in an image\n"
     "       ccsand plan RECIPE [ARGUMENT...]           print what would be done; needs no privileges\n"
     "       ccsand check RECIPE [ARGUMENT...]          load and validate a recipe\n"
     "       ccsand learn [--into FILE | -o FILE] RECIPE [ARGUMENT...] [-- COMMAND...]\n"
     "                                                  watch a command, write the policy that it needs\n"
     "       ccsand test [FILE | FOLDER]... [OPTIONS]   run the tests of *_test.lua; 'ccsand test --help' has the options\n"
+    "       ccsand exec [-t] NAME|PID -- COMMAND...    run a command in a container that another ccsand runs\n"
+    "       ccsand list [--json]                       containers that have a name and run\n"
     "       ccsand recipes                             list the recipes that ship\n"
     "       ccsand doctor                              what this host can do, and how to mend it\n"
     "       ccsand --version | --help\n"
@@ -120,6 +124,10 @@ int command(CommandLine& line, int argc, char** argv, int at) {
     for (const std::string& name : shipped_recipes()) (void)std::puts(name.c_str());
     return 0;
   }
+  if (word == "exec" || word == "list") {
+    auto status = word == "exec" ? exec_command(argc, argv, at + 1) : list_command(argc, argv, at + 1);
+    return status ? *status : fail(status.error());
+  }
   if (word == "learn") return learn(line, argc, argv, at + 1);
   if (word == "test") return test(argc, argv, at + 1);
   if (word == "plan" || word == "check") {
@@ -136,6 +144,7 @@ int main(int argc, char** argv) {
   if (!open_standard_streams()) return kOwnFailure;
   static const option kOptions[] = {{"trace", no_argument, nullptr, 't'},
                                     {"show-denied", no_argument, nullptr, 'd'},
+                                    {"name", required_argument, nullptr, 'n'},
                                     {"help", no_argument, nullptr, 'h'},
                                     {"version", no_argument, nullptr, 'V'},
                                     {nullptr, 0, nullptr, 0}};
@@ -143,6 +152,8 @@ int main(int argc, char** argv) {
   for (int option = 0; (option = getopt_long(argc, argv, "+hV", kOptions, nullptr)) != -1;) {
     if (option == 't') line.options.trace = true;
     else if (option == 'd') line.options.show_denied = true;
+    else if (option == 'n' && *optarg != '\0') line.options.name = optarg;
+    else if (option == 'n') return usage_error("--name: takes a name");
     else if (option == 'h') return std::fputs(kUsage, stdout) < 0 ? 1 : 0;
     else if (option == 'V') return std::puts("ccsand " CCSAND_VERSION) < 0 ? 1 : 0;
     else return usage_error("unknown option");

@@ -283,7 +283,7 @@ void open_terminal(PlanBuilder& b) {
   b.plan.container(OpenTerminal{kNoSlot, b.terminal});
   if (b.devices != kNoSlot)  // not for a further command: the console is the first one's
     b.plan.container(BindMount{{kNoSlot, "/dev/pts/0"}, {kNoSlot, "/dev/console"}, false, 0, true});
-  b.plan.host(ReceiveTerminal{b.terminal});
+  b.plan.host(ReceiveTerminal{b.terminal, b.spec.terminal_rows, b.spec.terminal_columns});
 }
 
 // With the rights of root, which the command may not have: to name a place is not to enter it.

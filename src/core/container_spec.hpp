@@ -83,6 +83,7 @@ struct ContainerSpec {
   std::string path;                        // PATH, to find argv[0]
   std::string cwd = "/";
   bool terminal = false;                   // a pty of its own
+  unsigned short terminal_rows = 24, terminal_columns = 80;  // at first
   bool init = false;                       // ccsand's init as pid 1
   bool new_session = true;
   bool late_namespaces = false;            // its own process makes those that it can

@@ -131,6 +131,14 @@ bool has_ended(int pidfd) {
 }
 
 namespace {
+// Whether the time is over: then the child is dead, or about to be.
+bool kill_late(Launch& launch, int pidfd) {
+  if (launch.late || launch.deadline_ns < 0 || monotonic_ns() < launch.deadline_ns) return launch.late;
+  launch.late = true;
+  (void)sys::pidfd_send_signal(pidfd, SIGKILL);  // it may have ended just now
+  return true;
+}
+
 // Until the child has finished its steps before `index`; false where it failed or died.
 bool await_child(Launch& launch, std::size_t index, int pidfd) {
   constexpr std::int64_t kLook = 20'000'000;  // a child that was killed wakes nobody
@@ -142,10 +150,10 @@ bool await_child(Launch& launch, std::size_t index, int pidfd) {
     // Once it loads its filter it wakes nobody.
     if (launch.other_before[index] == launch.filtered_at + 1 && seen >= launch.filtered_at) {
       sys::yield();
-      if (++looks % 256 == 0 && has_ended(pidfd)) return false;
+      if (++looks % 256 == 0 && (has_ended(pidfd) || kill_late(launch, pidfd))) return false;
       continue;
     }
-    if (!sys::futex_wait(&launch.block->child_done, seen, kLook) && has_ended(pidfd)) return false;
+    if (!sys::futex_wait(&launch.block->child_done, seen, kLook) && (has_ended(pidfd) || kill_late(launch, pidfd))) return false;
   }
 }
 
@@ -170,6 +178,8 @@ Error child_error(const Launch& launch, int pidfd) {
   auto ended = sys::waitid(P_PIDFD, pidfd, WEXITED);
   if (std::uint32_t failed = load(launch.block->failed); failed != 0)
     return step_error(launch, failed - 1, launch.block->error);
+  if (launch.late)
+    return make_error(ETIMEDOUT, "set-up", "of the command", "it was not executed in time (ETIMEDOUT)", "it was stopped, or waits for a file system, in the container");
   Error error = make_error(ECHILD, "set-up", "of the container", "its process ended before it could exec (ECHILD)");
   if (ended && ended->code != CLD_EXITED) error.hint = "it was killed from outside, or ran out of memory under its limits";
   return error;
@@ -268,7 +278,9 @@ void await_exec(Launch& launch, const Clone& op, ExecSignal& signal, int pidfd, 
   }
   pollfd ends[3] = {{signal.read.get(), POLLIN, 0}, {pidfd, POLLIN, 0}, {listener, POLLIN, 0}};
   for (;;) {
-    auto ready = sys::poll(&ends[0], 3, -1);
+    std::int64_t left = launch.deadline_ns < 0 ? -1 : std::max<std::int64_t>(0, launch.deadline_ns - monotonic_ns());
+    auto ready = sys::poll(&ends[0], 3, left < 0 ? -1 : static_cast<int>(left / 1'000'000 + 1));
+    if (ready && *ready == 0 && kill_late(launch, pidfd)) return;
     if (!ready || ends[0].revents != 0 || ends[1].revents != 0) return;
     if (ends[2].revents != 0)
       let_exec_pass(listener, [&signal] {
@@ -343,7 +355,7 @@ Result<void> launch_child(Launch& launch, Launched& out) {
 
   auto done = run_host_steps(launch, launch.clone_at + 1, plan.steps().size(), pidfd);
   if (done && !how.suspend) await_exec(launch, how.op, signal, pidfd, plan.listener() == kNoSlot ? -1 : launch.context->fd(plan.listener()), out.asked);
-  if (done && (load(launch.block->failed) != 0 || !came_to_exec(launch))) done = child_error(launch, pidfd);
+  if (done && (launch.late || load(launch.block->failed) != 0 || !came_to_exec(launch))) done = child_error(launch, pidfd);
   if (!done) {
     end_child(pidfd);
     return done.error();
@@ -368,6 +380,7 @@ Result<Launched> launch(const Plan& plan, const LaunchOptions& options) {
   Launched launched;
   launched.context.fds.assign(static_cast<std::size_t>(plan.slots()), -1);
   Launch state{plan, clone_at, options.trace, arena, &block, &launched.context, {}, {}, none, none};
+  if (options.patience_ns >= 0) state.deadline_ns = monotonic_ns() + options.patience_ns;
   auto done = launch_child(state, launched);
   undo_own_changes(launched.context);
   return_arena(arena);

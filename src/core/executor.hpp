@@ -21,6 +21,7 @@ struct Launched {
 
 struct LaunchOptions {
   bool trace = false;
+  std::int64_t patience_ns = -1;  // ETIMEDOUT where the command has not been executed by then; -1 for no limit
 };
 
 // Starts the container's process; returns when it has exec'd. On failure nothing

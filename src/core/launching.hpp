@@ -57,6 +57,8 @@ struct Launch {
   std::size_t filtered_at;                 // the container's step from which on it may make no system call but exec
   std::size_t hold_at;                     // the container's step before which it waits to be released
   std::vector<int> kept = {};              // ascending: of one that waits, the descriptors that it needs
+  std::int64_t deadline_ns = -1;           // by monotonic_ns(): the child is killed then
+  bool late = false;                       // it was
 };
 void prepare_order(Launch& launch);
 

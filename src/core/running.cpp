@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "core/clock.hpp"
+#include "core/exec_service.hpp"
 #include "core/generation.hpp"
 #include "core/background_launch.hpp"
 #include "core/seccomp/performance.hpp"
@@ -29,10 +30,16 @@ namespace ccsand {
 
 // ---- the start
 
+namespace {
+// Processes of a container can stop what joins them, and nobody else goes on meanwhile.
+constexpr std::int64_t kGuestPatience = 10'000'000'000;
+}  // namespace
+
 Result<void> Running::begin() {
   started_ns_ = monotonic_ns();
   LaunchOptions launch_options;
   launch_options.trace = options_.trace;
+  if (is_guest_) launch_options.patience_ns = kGuestPatience;
   auto launched = launch(plan_, launch_options);
   child_ends_.clear();
   if (!launched) return launched.error();
@@ -50,6 +57,10 @@ Result<void> Running::adopt(Launched launched) {
     if (options_.supervisor && !ended_) options_.supervisor->decide(listener_.get(), call);
   deciding_ = false;
   if (ended_) return {};  // while a handler waited for others
+  if (options_.lend_terminal && plan_.terminal() != kNoSlot) {
+    lent_terminal_ = launched_.context.take(plan_.terminal());
+    return {};
+  }
   if (options_.own_terminal && plan_.terminal() != kNoSlot) return take_terminal(launched_.context.take(plan_.terminal()));
   if (plan_.terminal() != kNoSlot) relay_ = CCSAND_TRY(TerminalRelay::create(launched_.context.take(plan_.terminal())));
   return {};
@@ -66,23 +77,28 @@ void Running::describe(ContainerSpec& spec) {
 Result<std::unique_ptr<Running>> Running::start(const ContainerSpec& spec, const RunOptions& options) {
   std::unique_ptr<Running> running(new Running);
   running->options_ = options;
+  std::optional<ContainerName> name;  // first of all: it may be somebody's
+  if (!options.name.empty()) name.emplace(CCSAND_TRY(ContainerName::take(options.name)));
   ContainerSpec wired = spec;
   CCSAND_TRY(running->open_streams(wired));
   running->describe(wired);
-  bool background = options.background && !options.trace;  // a trace times the steps of a start that is waited for
+  bool background = options.background && !options.trace && !name;  // a trace times the steps of a start that is waited for
   if (background) wired.late_namespaces = can_be_late(wired);
   running->plan_ = compile(wired);
   CCSAND_TRY(background ? running->begin_in_background() : running->begin());
+  if (name && !running->ended_) CCSAND_TRY(running->serve_as(std::move(*name), spec));
   return running;
 }
 Result<std::unique_ptr<Running>> Running::exec(Running& target, const ContainerSpec& spec, const RunOptions& options) {
   if (target.ended_) return make_error(ESRCH, "exec", "", "the container has ended");
+  if (target.frozen_) return make_error(EBUSY, "exec", "", "the container is frozen", "thaw it first");
   std::unique_ptr<Running> running(new Running);
   running->options_ = options;
   ContainerSpec wired = spec;
   CCSAND_TRY(running->open_streams(wired));
   running->own_pid_namespace_ = false;  // it is no pid 1: signals reach it as they are
   running->is_guest_ = true;
+  running->host_id_ = target.id_;
   running->filtered_ = !wired.filter.empty();
   running->own_user_namespace_ = target.own_user_namespace_;
   running->ruleset_ = target.ruleset_;
@@ -101,9 +117,9 @@ void Running::close() {
   if (pending_ && !ended_) return abandon_start();
   if (!launched_.pidfd.open() || ended_) return;
   (void)sys::pidfd_send_signal(launched_.pidfd.get(), SIGKILL);  // it may have ended just now
+  end_guests();
   collect();
 }
-
 // ---- the end
 
 void Running::collect() {
@@ -127,6 +143,7 @@ void Running::collect() {
 
 void Running::finish() {
   Context& context = launched_.context;
+  end_guests();  // those of a container without a pid namespace of its own
   if (asked_signal_ != 0 && result_.signal == SIGKILL) {
     result_.signal = asked_signal_;
     result_.status = 128 + asked_signal_;
@@ -164,6 +181,8 @@ void Running::finish() {
   if (!options_.trace) plan_ = Plan();
   leave_loop();
   if (options_.supervisor && !any_supervised()) Performance::close_workshop();
+  if (service_ && !service_->is_busy()) service_.reset();
+  if (options_.on_end) options_.on_end(result_);
 }
 Result<void> Running::kill(int signal) {
   if (ended_) return {};
@@ -180,8 +199,17 @@ Error no_cgroup(const char* operation) {
 }
 }  // namespace
 
-Result<void> Running::freeze() { return launched_.context.cgroup ? launched_.context.cgroup->freeze() : no_cgroup("freeze"); }
-Result<void> Running::thaw() { return launched_.context.cgroup ? launched_.context.cgroup->thaw() : no_cgroup("thaw"); }
+Result<void> Running::freeze() {
+  if (!launched_.context.cgroup) return no_cgroup("freeze");
+  CCSAND_TRY(launched_.context.cgroup->freeze());
+  frozen_ = true;
+  return {};
+}
+Result<void> Running::thaw() {
+  if (!launched_.context.cgroup) return no_cgroup("thaw");
+  frozen_ = false;
+  return launched_.context.cgroup->thaw();
+}
 Result<CgroupStats> Running::stats() const {
   if (!launched_.context.cgroup) return no_cgroup("stats");
   return launched_.context.cgroup->stats();

@@ -4,6 +4,7 @@
 #include <poll.h>
 
 #include <csignal>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,7 +20,10 @@
 namespace ccsand {
 
 class BackgroundLaunch;
+class ContainerName;
+class ExecService;
 class SpareNetwork;
+struct RunResult;
 
 struct RunOptions {
   std::int64_t timeout_ns = -1;             // SIGKILL after it; -1 is no limit
@@ -39,6 +43,9 @@ struct RunOptions {
   bool background = false;                  // the start, too, is waited for by wait(), where the plan lets it be
   bool reuse_network = false;               // of a pool: what nothing was done in is the next one's
   std::shared_ptr<CallSupervisor> supervisor;  // of a filter that notifies
+  std::string name;                         // by which other processes run commands in it; "" for none
+  bool lend_terminal = false;               // its pty is somebody else's to read: take_lent_terminal()
+  std::function<void(const RunResult&)> on_end;  // when it has ended; must not destroy it
 };
 
 struct RunResult {
@@ -61,6 +68,13 @@ class Running {
   // Another command in a running container: its namespaces and its cgroup, the
   // credentials and attributes of `spec`.
   static Result<std::unique_ptr<Running>> exec(Running& target, const ContainerSpec& spec, const RunOptions& options);
+  // The same for another process, whose descriptors are the redirects of `spec`, which is this container's own with
+  // changes; calls are decided as the container's are.
+  static Result<std::unique_ptr<Running>> exec_for_client(Running& target, const ContainerSpec& spec, RunOptions options);
+  [[nodiscard]] Fd take_lent_terminal() { return std::move(lent_terminal_); }
+  // From now on other processes find it by this name. `spec` is what it was started from.
+  Result<void> serve(const std::string& name, const ContainerSpec& spec);
+  [[nodiscard]] std::string name() const;  // "" where it has none, or has ended
   // A container that waits for its command, which release() tells it; `options` are those of the
   // run. What it reads is a pipe. prepare() returns before it is assembled, get_ready() when it is.
   static Result<std::unique_ptr<Running>> prepare(const ContainerSpec& spec, const RunOptions& options);
@@ -132,6 +146,9 @@ class Running {
   Result<void> adopt(Launched launched);
   void lay_aside_namespaces();
   void stop_waiting();
+  void end_guests();
+  Result<void> serve_as(ContainerName name, const ContainerSpec& spec);
+  [[nodiscard]] bool is_at_work() const;
   static Result<void> pump(std::int64_t deadline_ns, Running* target, std::vector<pollfd>* extra = nullptr);
   void enter_interests();
   [[nodiscard]] std::int64_t due_ns() const;  // when it must be looked at, whatever is ready; -1 for never
@@ -173,6 +190,8 @@ class Running {
   std::string input_text_;       // not sent yet
   bool input_ends_ = true;       // after that
   std::unique_ptr<TerminalRelay> relay_;
+  std::unique_ptr<ExecService> service_;  // where it has a name
+  Fd lent_terminal_;
   std::int64_t started_ns_ = 0;
   std::uint64_t id_ = next_id();
   bool told_ = false;            // its id is among the news
@@ -183,7 +202,9 @@ class Running {
   bool own_pid_namespace_ = true;
   bool filtered_ = false;        // a filter decides its system calls
   bool deciding_ = false;        // its supervisor is at work
-  bool is_guest_ = false;        // a further command in another's container
+  bool is_guest_ = false;        // a further command in another's container,
+  std::uint64_t host_id_ = 0;    // which has this id
+  bool frozen_ = false;          // by freeze()
   int asked_signal_ = 0;         // a signal that pid 1 would have ignored: it was killed for it
 };
 

@@ -4,6 +4,7 @@
 
 #include "core/background_launch.hpp"
 #include "core/clock.hpp"
+#include "core/exec_service.hpp"
 #include "core/running.hpp"
 #include "core/spare_network.hpp"
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/clock.hpp"
+#include "core/exec_service.hpp"
 #include "core/generation.hpp"
 #include "core/running.hpp"
 #include "core/signals.hpp"
@@ -68,10 +69,19 @@ void Running::note_change() { ++changes; }
 bool Running::any_supervised() {
   return std::any_of(all_running.begin(), all_running.end(), [](const Running* one) { return one->options_.supervisor != nullptr; });
 }
+bool Running::is_at_work() const { return deciding_ || (service_ && service_->is_busy()); }
 void Running::discard(std::unique_ptr<Running> running) {
   if (!running) return;
   running->close();
-  if (running->deciding_) discarded.push_back(std::move(running));
+  if (running->is_at_work()) discarded.push_back(std::move(running));
+}
+// A pid namespace ends when all in it have been waited for, and further commands are this process's to wait for.
+void Running::end_guests() {
+  std::vector<Running*> guests;
+  for (Running* one : everyone())
+    if (one->is_guest_ && one->host_id_ == id_) guests.push_back(one);
+  for (Running* guest : guests)  // what is told at the end of one may have let go of another
+    if (std::find(all_running.begin(), all_running.end(), guest) != all_running.end()) guest->close();
 }
 
 // ---- what is ready
@@ -98,7 +108,10 @@ std::int64_t Running::due_ns() const {
   if (pending_) return -1;
   std::int64_t due = next_limit_ns();
   std::int64_t supervisor = options_.supervisor && !deciding_ ? options_.supervisor->deadline_ns() : -1;
-  return due < 0 ? supervisor : supervisor < 0 ? due : std::min(due, supervisor);
+  std::int64_t service = service_ ? service_->due_ns() : -1;
+  for (std::int64_t other : {supervisor, service})
+    if (other >= 0 && (due < 0 || other < due)) due = other;
+  return due;
 }
 
 // A handler may wait for other containers, which comes by here: it must not be entered twice.
@@ -134,6 +147,8 @@ void Running::attend() {
   if (input_.take_ready() != 0) write_input();
   if (relay_) relay_->attend();
   attend_calls();
+  if (service_) service_->attend();
+  if (ended_ && service_ && !service_->is_busy()) service_.reset();
   if (ended_) return;
   if (process_.take_ready() != 0) return collect();
   keep_limits();
@@ -179,7 +194,7 @@ Result<void> Running::pump(std::int64_t deadline_ns, Running* target, std::vecto
     if (changes == before || std::find(all_running.begin(), all_running.end(), one) != all_running.end()) one->attend();
   }
   spare = std::move(present);
-  if (!discarded.empty()) std::erase_if(discarded, [](const std::unique_ptr<Running>& one) { return !one->deciding_; });
+  if (!discarded.empty()) std::erase_if(discarded, [](const std::unique_ptr<Running>& one) { return !one->is_at_work(); });
   return {};
 }
 

@@ -6,6 +6,7 @@
 
 #include "core/background_launch.hpp"
 #include "core/clock.hpp"
+#include "core/exec_service.hpp"
 #include "core/running.hpp"
 #include "core/spare_network.hpp"
 #include "sys/file.hpp"
@@ -32,6 +33,8 @@ Error not_waiting() { return make_error(EINVAL, "pool", "", "the container does 
 
 Result<std::unique_ptr<Running>> Running::prepare(const ContainerSpec& spec, const RunOptions& options) {
   if (spec.terminal) return make_error(EINVAL, "pool", "terminal", "a container with a terminal of its own cannot wait for its command");
+  if (!options.name.empty())
+    return make_error(EINVAL, "pool", "name", "is one container's, and a pool has many", "name one that runs: running:name(\"web\")");
   std::unique_ptr<Running> running(new Running);
   running->options_ = options;
   running->options_.keep_stdin = true;

@@ -8,6 +8,7 @@
 
 #include "core/background_launch.hpp"
 #include "core/clock.hpp"
+#include "core/exec_service.hpp"
 #include "core/running.hpp"
 #include "sys/device.hpp"
 #include "sys/file.hpp"
@@ -22,6 +23,8 @@ Result<void> Running::open_streams(ContainerSpec& spec) {
   };
   outputs_[0].text = &result_.out, outputs_[0].cut = &result_.out_cut;
   outputs_[1].text = &result_.err, outputs_[1].cut = &result_.err_cut;
+  if (spec.terminal && !options_.own_terminal && !options_.lend_terminal)
+    if (auto size = sys::get_window_size(0)) spec.terminal_rows = size->rows, spec.terminal_columns = size->columns;
   if (options_.own_terminal) {  // all three are the container's end of its pty
     input_text_ = options_.stdin_text.value_or("");
     return {};
@@ -53,7 +56,6 @@ Result<void> Running::open_streams(ContainerSpec& spec) {
 
 Result<void> Running::take_terminal(Fd master) {
   (void)fcntl(master.get(), F_SETFL, O_RDWR | O_NONBLOCK);  // ours: the container has the other end
-  (void)sys::set_window_size(master.get(), {});               // a size is a courtesy
   input_ = CCSAND_TRY(sys::dup_cloexec(master.get()));
   input_ends_ = false;
   outputs_[0].fd = std::move(master);
@@ -71,6 +73,7 @@ void Running::enter_interests() {
   for (Output& output : outputs_) output.fresh.size() < kMostFresh ? output.fd.want(POLLIN) : output.fd.want_nothing();
   input_text_.empty() ? input_.want_nothing() : input_.want(POLLOUT);
   if (relay_) relay_->enter_interests();
+  if (service_) service_->enter_interests();
   // While a handler waits, the calls that come meanwhile do, too.
   deciding_ ? listener_.want_nothing() : listener_.want(POLLIN);
   if (options_.supervisor) options_.supervisor->enter_interests(!deciding_);

@@ -12,6 +12,7 @@
 #include <ctime>
 
 #include "core/cgroup.hpp"
+#include "core/container_name.hpp"
 #include "core/generation.hpp"
 #include "core/network/bridge.hpp"
 #include "sys/file.hpp"
@@ -157,7 +158,7 @@ bool is_alive(const ProcessKey& key) {
 
 Result<void> sweep() {
   std::string path = run_directory();
-  bool networks = false;
+  bool networks = false, names = false;
   if (auto directory = sys::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW)) {
     // Without readdir's allocations: this is on the way of every start.
     alignas(dirent64) char entries[4096];
@@ -166,6 +167,7 @@ Result<void> sweep() {
       for (std::size_t at = 0; at < *size;) {
         const auto* entry = reinterpret_cast<const dirent64*>(&entries[at]);
         std::string_view name(&entry->d_name[0]);
+        names = names || is_name_file(name);
         if (name.starts_with("state-")) sweep_file(directory->get(), entry->d_name);
         for (const char* start : {"net-", "forwarding-", "hosts-", "resolv-"}) networks = networks || name.starts_with(start);
         at += entry->d_reclen;
@@ -173,6 +175,7 @@ Result<void> sweep() {
     }
   }
   if (networks) sweep_networks();
+  if (names) sweep_names();
   return sweep_cgroups([](pid_t pid, std::uint64_t start) { return is_alive({pid, start}); });
 }
 

@@ -27,9 +27,9 @@ end
 --- The words that end the summary: "2 passed, 1 failed in …" without the time.
 function harness.counts(text) return text:match("\n([^\n]*) in [%d.]+ m?s\n[^\n]*$") or text:match("\n([^\n]*) in [%d.]+ m?s\n") end
 
---- Starts it in the background, waits until it has printed `line`, sends the signal, and waits for its end: returns output, status
---- and the milliseconds from the signal to the end.
-function harness.interrupt(text, options, line, signal)
+--- Starts it in the background, waits until it has printed `line`, runs the shell command `meanwhile`, where one is given, sends the
+--- signal, and waits for its end: returns output, status and the milliseconds from the signal to the end.
+function harness.interrupt(text, options, line, signal, meanwhile)
   local folder = harness.folder { ["a_test.lua"] = text }
   local script = t.file(([[
 cd '%s' || exit 1
@@ -41,12 +41,13 @@ while read -r line <&3; do
   echo "$line"
   case $line in *'%s'*) break ;; esac
 done
+%s
 from=$(date +%%s%%N)
 kill -%s $pid
 cat <&3
 wait $pid
 echo "status $? after $(( ($(date +%%s%%N) - from) / 1000000 )) ms"
-]]):format(folder, t.ccsand, options, line, signal), "interrupt.sh")
+]]):format(folder, t.ccsand, options, line, meanwhile or "", signal), "interrupt.sh")
   local output = t.run_host("bash " .. script)
   local status, time = output:match("status (%d+) after (%d+) ms")
   return output, tonumber(status), tonumber(time), folder

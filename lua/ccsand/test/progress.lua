@@ -105,9 +105,10 @@ function Progress:kept(list)
   self:line("")
   for _, entry in ipairs(list) do
     self:line(("kept: a container of '%s'"):format(text.clean(entry.name)))
-    self:line(("  nsenter --target %d --all --root --wd /bin/sh"):format(entry.running:pid()))
+    if entry.given then self:line(("  ccsand exec -t %s -- /bin/sh"):format(entry.given))
+    else self:line("  cannot be entered: ", text.clean(tostring(entry.problem))) end
   end
-  self:line "That shell is root of the container's user namespace, under none of its policies."
+  self:line "That shell is under the container's policy."
   self:line "They live until ccsand ends: press Ctrl-C when you have seen enough."
 end
 

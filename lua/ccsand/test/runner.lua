@@ -42,8 +42,26 @@ function Run:note(result, own)
   if result.status == "failed" then self.failures[#self.failures + 1] = result end
   self:tell("result", result)
 end
+-- "writes its configuration" -> "writes-its-configuration"; with a number where that is taken.
+local function name_for_exec(running, test, number)
+  local slug = test:lower():gsub("[^%w]+", "-"):gsub("^%-", ""):sub(1, 40):gsub("%-$", "")
+  if not slug:find "%a" then slug = "kept" .. (slug ~= "" and "-" .. slug or "") end
+  local problem
+  for _, name in ipairs { slug, slug .. "-" .. number, ("%s-%d"):format(slug, running:pid()) } do
+    local good, value = pcall(running.name, running, name)
+    if good then return value end
+    problem = value
+    if type(problem) ~= "table" or problem.code ~= "EEXIST" then break end
+  end
+  return nil, problem
+end
 function Run:keep(name, list)
-  for _, running in ipairs(list) do self.kept[#self.kept + 1] = { name = name, running = running } end
+  for _, running in ipairs(list) do
+    local number = #self.kept + 1
+    local given, problem = running:name(), nil
+    if not given then given, problem = name_for_exec(running, name, number) end
+    self.kept[number] = { name = name, running = running, given = given, problem = problem }
+  end
 end
 
 -- ---- Ctrl-C

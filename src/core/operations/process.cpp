@@ -121,6 +121,7 @@ Result<void> apply(const OpenTerminal& op, Context& context) {
 }
 Result<void> apply(const ReceiveTerminal& op, Context& context) {
   context.put(op.master, CCSAND_TRY(sys::pidfd_getfd(context.child_pidfd, *context.child_terminal)));
+  (void)sys::set_window_size(context.fd(op.master), {op.rows, op.columns});  // a size is a courtesy
   return {};
 }
 

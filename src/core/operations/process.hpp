@@ -73,9 +73,10 @@ struct OpenTerminal {
   Slot root = kNoSlot;
   Slot master = kNoSlot;
 };
-// The master of that pty, fetched by the host with pidfd_getfd (Linux 5.6).
+// The master of that pty, fetched by the host with pidfd_getfd (Linux 5.6), which sets its size.
 struct ReceiveTerminal {
   Slot master = kNoSlot;
+  unsigned short rows = 24, columns = 80;
 };
 struct Exec {
   std::vector<std::string> argv;

@@ -4,6 +4,7 @@
 #include <linux/seccomp.h>
 
 #include <cstdint>
+#include <memory>
 
 namespace ccsand {
 
@@ -14,6 +15,8 @@ class CallSupervisor {
   CallSupervisor(const CallSupervisor&) = delete;
   CallSupervisor& operator=(const CallSupervisor&) = delete;
 
+  // One for a further command in the container, whose calls are decided in the same way.
+  [[nodiscard]] virtual std::shared_ptr<CallSupervisor> another() const = 0;
   // A call waits for its answer, which is given now or later on `listener`. Whoever
   // forgets it leaves its caller waiting.
   virtual void decide(int listener, const seccomp_notif& call) = 0;
