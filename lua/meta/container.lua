@@ -589,9 +589,18 @@ function Container:capture(command, options) end
 function Container:start(command, options) end
 
 --- Keeps assembled containers waiting, so that a run of one costs little more than to execute its command.
----@param options? { size: integer } 1 to 256, default 4
+---@param options? ccsand.PoolOptions
 ---@return ccsand.Pool
 function Container:pool(options) end
+
+---@class ccsand.PoolOptions
+--- How many wait: 1 to 256, default 4.
+---@field size? integer
+--- A container gets the network namespace of one before it in which nothing was done: whose counters (/proc/net/dev, snmp, snmp6) and
+--- sockets are what they were when it was new. Making one takes the kernel longer than all the rest of a container. For containers that
+--- have a loopback and nothing else (`network = "none"`) and cannot change it: `user_namespace = false`, /proc/sys read-only, none of
+--- net_admin, sys_admin, sys_module, sys_ptrace and bpf, no functions, no other view of /proc or /sys. Default: false.
+---@field reuse_network? boolean
 
 --- Containers that wait for their commands. Each runs one, and is thrown away: two runs share neither files nor
 --- processes, memory or network, as far as the container's table does not say so. A pool that nobody holds is ended.

@@ -17,16 +17,23 @@ namespace {
 // What ended containers leave: their mount namespaces, which go with their last descriptors (as long as a good
 // part of the container's run), and networks that the next may have.
 std::vector<Fd> buried;
-std::vector<std::unique_ptr<SpareNetwork>> used_networks, spare_networks;
+std::vector<std::unique_ptr<SpareNetwork>> used_networks;
+constexpr std::size_t kMostUsed = 64;  // that are looked at again and again, for their sockets
 int waiting = 0;  // of this process: where none does, nobody comes to take them down
 
+// One in which nothing was done, if there is one. Those that still have sockets are looked at later, too.
 std::unique_ptr<SpareNetwork> take_spare_network() {
-  for (auto& network : std::exchange(used_networks, {}))
-    if (network->is_untouched()) spare_networks.push_back(std::move(network));
-  if (spare_networks.empty()) return nullptr;
-  auto network = std::move(spare_networks.back());
-  spare_networks.pop_back();
-  return network;
+  for (std::size_t i = 0; i < used_networks.size();) {
+    auto state = used_networks[i]->look();
+    if (state == SpareNetwork::State::has_sockets && used_networks.size() <= kMostUsed) {
+      ++i;
+      continue;
+    }
+    auto network = std::move(used_networks[i]);
+    used_networks.erase(used_networks.begin() + static_cast<std::ptrdiff_t>(i));
+    if (state == SpareNetwork::State::untouched) return network;
+  }
+  return nullptr;
 }
 Error not_waiting() { return make_error(EINVAL, "pool", "", "the container does not wait for a command"); }
 }  // namespace
@@ -85,9 +92,7 @@ Result<void> Running::release(const std::vector<std::string>& argv, const std::s
 
 void Running::bury() {
   buried.clear();
-  if (waiting > 0) return;
-  used_networks.clear();
-  spare_networks.clear();
+  if (waiting == 0) used_networks.clear();
 }
 // When its last process has ended.
 void Running::lay_aside_namespaces() {

@@ -19,20 +19,19 @@ namespace {
 constexpr std::array<const char*, 4> kNames = {"dev", "snmp", "snmp6", "sockstat"};
 constexpr std::size_t kSocketFile = 3;
 
-// Of sockstat, what is this namespace's own: the rest is counted for the whole machine.
-std::string own_part(std::string_view text) {
-  std::string own;
+// Whether sockstat counts any socket as this namespace's own; words of which the number is the whole machine's
+// are passed over.
+bool has_sockets(std::string_view text) {
+  std::string_view word;
   while (!text.empty()) {
     std::size_t end = std::min(text.find_first_of(" \n"), text.size());
-    std::string_view word = text.substr(0, end);
+    std::string_view next = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
-    if (word == "orphan" || word == "alloc" || word == "mem") {
-      text.remove_prefix(std::min(text.find_first_of(" \n"), text.size()));
-      continue;
-    }
-    own.append(word).push_back(' ');
+    bool machine_wide = word == "orphan" || word == "alloc" || word == "mem";
+    if (!machine_wide && !next.empty() && next.find_first_not_of("0123456789") == std::string_view::npos && next != "0") return true;
+    word = next;
   }
-  return own;
+  return false;
 }
 
 bool shows_proc(const MountSpec& mount) {
@@ -82,28 +81,33 @@ Result<SpareNetwork> SpareNetwork::open(pid_t pid) {
     if (opened) network.files_[i] = std::move(*opened);
     else if (opened.error().code != ENOENT) return opened.error();  // without IPv6 there is none of it
   }
-  network.told_at_first_ = CCSAND_TRY(network.told());
+  network.counters_ = CCSAND_TRY(network.read_counters());
   return network;
 }
 
-Result<std::string> SpareNetwork::told() const {
-  std::string all;
-  for (std::size_t i = 0; i < kFiles; ++i) {
-    std::string text;
-    char part[8192];
-    while (files_[i].open()) {
-      std::size_t size = CCSAND_TRY(sys::pread(files_[i].get(), &part[0], sizeof part, static_cast<std::int64_t>(text.size()), kNames[i]));
-      if (size == 0) break;
-      text.append(&part[0], size);
-    }
-    all += i == kSocketFile ? own_part(text) : text;
+Result<std::string> SpareNetwork::read_file(std::size_t index) const {
+  std::string text;
+  char part[8192];
+  while (files_[index].open()) {
+    std::size_t size = CCSAND_TRY(sys::pread(files_[index].get(), &part[0], sizeof part, static_cast<std::int64_t>(text.size()), kNames[index]));
+    if (size == 0) break;
+    text.append(&part[0], size);
   }
+  return text;
+}
+Result<std::string> SpareNetwork::read_counters() const {
+  std::string all;
+  for (std::size_t i = 0; i < kFiles; ++i)
+    if (i != kSocketFile) all += CCSAND_TRY(read_file(i));
   return all;
 }
 
-bool SpareNetwork::is_untouched() const {
-  auto now = told();
-  return now && *now == told_at_first_;
+SpareNetwork::State SpareNetwork::look() const {
+  auto counters = read_counters();
+  if (!counters || *counters != counters_) return State::touched;
+  auto sockets = read_file(kSocketFile);
+  if (!sockets) return State::touched;
+  return has_sockets(*sockets) ? State::has_sockets : State::untouched;
 }
 
 }  // namespace ccsand

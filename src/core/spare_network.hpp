@@ -22,16 +22,21 @@ class SpareNetwork {
   static Result<SpareNetwork> open(pid_t pid);
 
   [[nodiscard]] int fd() const { return namespace_.get(); }
-  // Whether all that it tells of packets, sockets and failed attempts is what it told when it was opened. To be
-  // asked when no process is left in it.
-  [[nodiscard]] bool is_untouched() const;
+  enum class State {
+    untouched,    // what it tells of packets and failed attempts is what it told when it was opened
+    has_sockets,  // of processes that have ended: the kernel removes them a moment later, unless somebody holds one
+    touched,
+  };
+  // To be asked when no process is left in it.
+  [[nodiscard]] State look() const;
 
  private:
   static constexpr std::size_t kFiles = 4;
-  [[nodiscard]] Result<std::string> told() const;
+  [[nodiscard]] Result<std::string> read_file(std::size_t index) const;
+  [[nodiscard]] Result<std::string> read_counters() const;
   Fd namespace_;
   std::array<Fd, kFiles> files_;  // of its /proc/net
-  std::string told_at_first_;
+  std::string counters_;          // as they were at first
 };
 
 }  // namespace ccsand

@@ -158,6 +158,93 @@ test("many tasks share a pool", function()
   equal(sum, 1830)
 end)
 
+-- ---- network namespaces that are used again
+
+local plain = { user_namespace = false, capabilities = { "chown", "setuid", "setgid", "net_raw", "net_bind_service" } }
+local function plain_box(more)
+  local spec = {}
+  for k, v in pairs(plain) do spec[k] = v end
+  for k, v in pairs(more or {}) do spec[k] = v end
+  return t.box(spec)
+end
+-- Runs each script in turn; answers the network namespaces that they were in.
+local function networks(scripts, count)
+  local pool, list = plain_box():pool { size = count or 1, reuse_network = true }, {}
+  for i, script in ipairs(scripts) do
+    local result = pool:run { "/bin/sh", "-c", "readlink /proc/self/ns/net; cat /proc/net/dev /proc/net/snmp /proc/net/snmp6 >/tmp/told; " .. script }
+    list[i] = result.stdout:match "net:%[(%d+)%]"
+    assert(list[i], result.stderr)
+    pool:refill()
+  end
+  pool:close()
+  return list
+end
+
+both("a network namespace is used again where nothing was done in it", function()
+  local scripts = {}
+  for i = 1, 12 do scripts[i] = ({ "true", "cat /proc/net/tcp", "touch /tmp/x; (sleep 60 &)" })[i % 3 + 1] end
+  local different, count = {}, 0
+  for _, one in ipairs(networks(scripts)) do
+    if not different[one] then count = count + 1 end
+    different[one] = true
+  end
+  -- The kernel counts the socket that brought a loopback up for a moment longer: meanwhile others are made.
+  assert(count <= 6, count .. " network namespaces for 12 runs")
+end)
+both("one in which anything was done is not", function()
+  for name, script in pairs {
+    ["a packet"] = "ping -c 1 -W 1 127.0.0.1 >/dev/null || nc -w 1 127.0.0.1 9 </dev/null",
+    ["a refused connection"] = "nc -w 1 127.0.0.1 9 </dev/null; true",
+    ["an attempt that goes nowhere"] = "nc -w 1 10.1.2.3 80 </dev/null; true",
+    ["an attempt that goes nowhere, IPv6"] = "nc -w 1 fd00::1:2 80 </dev/null; true",
+  } do
+    local list = networks { script, "true" }
+    assert(list[1] ~= list[2], "used again after " .. name)
+  end
+end)
+both("what is used again tells the next run nothing", function()
+  local pool, told = plain_box():pool { size = 1, reuse_network = true }, nil
+  for i = 1, 6 do
+    local result = pool:run { "/bin/sh", "-c", "cat /proc/net/dev /proc/net/snmp /proc/net/snmp6 /proc/net/tcp /proc/net/udp /proc/net/unix; " ..
+      (i % 2 == 0 and "nc -w 1 127.0.0.1 9 </dev/null; nc -w 1 10.1.2.3 80 </dev/null; true" or "true") }
+    told = told or result.stdout
+    equal(result.stdout, told, "run " .. i)
+    pool:refill()
+  end
+end)
+test("a socket that outlives its container keeps the namespace from the next", function()
+  local ffi = require "ffi"
+  ffi.cdef [[ int setns(int, int); int socket(int, int, int); int open(const char *, int, ...); int close(int); ]]
+  local pool = plain_box():pool { size = 1, reuse_network = true }
+  local own = ffi.C.open("/proc/self/ns/net", 524288)
+  -- A socket of this process in the namespace of the one that waits: as one that its command had sent here.
+  local all = children()
+  local waiting = all[#all]
+  local there = ffi.C.open(("/proc/%d/ns/net"):format(waiting), 524288)
+  assert(ffi.C.setns(there, 0x40000000) == 0)
+  local socket = ffi.C.socket(1, 524289, 0)
+  assert(ffi.C.setns(own, 0x40000000) == 0)
+  ffi.C.close(there) ffi.C.close(own)
+  local first = pool:run { "readlink", "/proc/self/ns/net" }.stdout
+  pool:refill()
+  local second = pool:run { "readlink", "/proc/self/ns/net" }.stdout
+  ffi.C.close(socket)
+  assert(first ~= second, "used again, with a socket in it")
+end)
+test("networks that can be changed are not used again", function()
+  local function refused(more, ...) fails(function() plain_box(more):pool { reuse_network = true } end, "reuse_network", ...) end
+  fails(function() t.box():pool { reuse_network = true } end, "reuse_network", "user_namespace")
+  refused({ network = "host" }, "network")
+  refused({ capabilities = { "net_admin" } }, "capabilities")
+  refused({ capabilities = { "sys_admin" } }, "capabilities")
+  refused({ readonly_paths = {} }, "/proc/sys")
+  refused({ mounts = { { source = "/proc", target = "/mnt" } } }, "mounts")
+  refused({ mounts = { { source = "/", target = "/mnt" } } }, "mounts")
+  refused({ sysctls = { ["net.ipv4.ip_forward"] = "1" } }, "sysctls")
+  refused({ setup = function() end }, "setup")
+  fails(function() plain_box():pool { reuse_network = "yes" } end, "reuse_network")
+end)
+
 test("nobody holds a pool: those that wait are ended", function()
   do
     local pool = t.box():pool { size = 3 }
