@@ -59,8 +59,15 @@ bool host_has_ipv6() { return bool(sys::fstatat(AT_FDCWD, "/proc/sys/net/ipv6/co
 
 std::string record_name(const std::string& number, const std::string& bridge) { return "net-" + number + "-" + bridge; }
 
-// Takes down what a bridge put on the host. Under the lock; with nobody left who uses it.
-void take_down(const NetworkLock& lock, const std::string& number, const std::string& name, std::uint32_t index, bool cuts = true) {
+// What a bridge put on the host besides its files.
+struct OnHost {
+  explicit OnHost(const Registry& registry) : link(registry->bridge), rules(registry->rules != 0), cuts(registry->cuts != 0) {}
+  std::uint32_t link;
+  bool rules, cuts;  // where there are none, the kernel may not even know of such tables
+};
+// Takes it down. Under the lock; with nobody left who uses it.
+void take_down(const NetworkLock& lock, const std::string& number, const std::string& name, const OnHost& made) {
+  std::uint32_t index = made.link;
   auto mnl = load_mnl();
   auto socket = sys::netlink_socket(NETLINK_ROUTE);
   bool gone = false;
@@ -81,8 +88,8 @@ void take_down(const NetworkLock& lock, const std::string& number, const std::st
     auto after = dump_links(**mnl, socket->get());
     gone = links && after && std::none_of(after->begin(), after->end(), [index](const LinkInfo& link) { return index != 0 && link.index == index; });
   }
-  gone = bool(run_nft(table_removal(name))) && gone;
-  if (cuts) (void)run_nft(cuts_removal(name));  // a kernel without such tables has none
+  if (made.rules) gone = bool(run_nft(table_removal(name))) && gone;
+  if (made.cuts) (void)run_nft(cuts_removal(name));  // it does nothing without the bridge
   gone = remove_name_files(lock.directory(), number + "-" + name) && gone;
   if (!gone) return;  // the record stays for the next sweep
   (void)sys::unlinkat(lock.directory(), record_name(number, name).c_str(), 0);
@@ -241,8 +248,11 @@ Result<void> Bridge::set_up(const NetworkLock& lock) {
   // A container must not become the host's router by saying so.
   if (host_has_ipv6()) CCSAND_TRY(set_network_sysctl("ipv6/conf/" + spec_.name + "/accept_ra", "0"));
   CCSAND_TRY(enable_forwarding(lock, v6));
-  CCSAND_TRY(run_nft(table_of({spec_.name, subnets_, spec_.masquerade, spec_.host_access})));
-  return {};
+  registry_->rules = 1;  // noted before, for a sweep
+  auto done = run_nft(table_of({spec_.name, subnets_, spec_.masquerade, spec_.host_access}));
+  if (done) return {};
+  registry_->rules = 0;  // all or nothing
+  return done.error();
 }
 
 Result<void> Bridge::open_shared() {
@@ -256,16 +266,18 @@ Result<void> Bridge::open_shared() {
     forget_dead();
     auto found = sys::interface_index(socket_.get(), spec_.name);
     if (!found || *found != registry_->bridge || !registry_.is_held()) {  // somebody took it away, or a crash left half of it
-      take_down(lock, number, spec_.name, registry_->bridge);
+      take_down(lock, number, spec_.name, OnHost(registry_));
       registry_ = CCSAND_TRY(Registry::open(lock, name, true));
+      // Half of a network must not pass for one: it may be the half without rules.
+      if (!registry_.is_new()) return make_error(EBUSY, "network", spec_.name, "what an earlier process left of it cannot be removed", "nft list ruleset, ip link: somebody else may hold it");
     }
   }
   if (registry_.is_new()) {
     auto done = set_up(lock);
     if (!done) {
-      std::uint32_t index = registry_->bridge;
+      OnHost made(registry_);
       registry_ = Registry();
-      take_down(lock, number, spec_.name, index);
+      take_down(lock, number, spec_.name, made);
       if (recorded_bridges(lock, number).empty()) restore_forwarding(lock);
       return done.error();
     }
@@ -304,7 +316,7 @@ void Bridge::close() {
     if (lock && number && key_ == *number + "-" + spec_.name) {
       forget_dead();
       if (!registry_.is_held()) {
-        take_down(*lock, *number, spec_.name, index_, registry_->cuts != 0);
+        take_down(*lock, *number, spec_.name, OnHost(registry_));
         if (recorded_bridges(*lock, *number).empty()) restore_forwarding(*lock);
       }
     }
@@ -499,7 +511,7 @@ void sweep_networks() {
     if (!registry) continue;
     auto forgotten = registry->forget_dead();
     if (registry->is_new() || !registry->is_held()) {
-      take_down(*lock, *number, name, (*registry)->bridge, (*registry)->cuts != 0);
+      take_down(*lock, *number, name, OnHost(*registry));
       continue;
     }
     left = true;
