@@ -14,6 +14,7 @@
 #include "core/network/dump.hpp"
 #include "core/network/firewall.hpp"
 #include "core/network/forwarding.hpp"
+#include "core/network/published_port.hpp"
 #include "core/network/visit.hpp"
 #include "sys/file.hpp"
 #include "sys/inspect.hpp"
@@ -371,16 +372,9 @@ void Bridge::give_back(const Lease& lease) {
 Result<std::vector<Fd>> Bridge::publish(std::vector<PortRecord>& ports) {
   std::vector<Fd> reserved;
   for (const PortRecord& port : ports) {
-    FixedText<64> name = port.host.text();
-    name.append(" port ").append_number(port.host_port).append(port.udp ? "/udp" : "/tcp");
-    auto socket = sys::reserve_port(port.udp, port.host.bytes.data(), port.host.size(), port.host_port, name.view());
-    if (!socket) {
-      Error error = socket.error();
-      error.operation = "publish";
-      if (error.code == EADDRINUSE) error.hint = "another program, or another container, has this port: ss -lntup shows which";
-      if (error.code == EADDRNOTAVAIL) error.hint = "the address is not one of this host's";
-      return error;
-    }
+    auto name = name_of_port(port.host, port.host_port, port.udp);
+    auto socket = sys::reserve_port(port.udp, port.host.bytes.data(), port.host.size(), port.host_port, sys::PortUse::hold, name.view());
+    if (!socket) return port_refusal(socket.error());
     reserved.push_back(std::move(*socket));
   }
   NetworkLock lock = CCSAND_TRY(NetworkLock::take());
