@@ -122,6 +122,10 @@ test("links that are not there", function()
   refused({ network = { "nat", { device = "nowhere0" } }, ports = { "7700:80" }, hostname = "h" }, "'nowhere0'", "ENODEV")
 end)
 
+test("a root that cannot be assembled, beside its links", function()
+  for i = 1, 10 do refused({ network = i % 2 == 0 and "nat" or isolated "10.98.0.0/24", mounts = { { type = "nosuchfs", target = "/mnt" } } }, "mount nosuchfs", "ENODEV") end
+end)
+
 test("ports", function()
   for _, ports in ipairs { "0:80", "80:0", "70000:80", "80:70000", "http:80", "80:", ":80", "", "-1:80", "80:80/sctp", "80:80:80", "300.0.0.1:80:80", "[::1]:80:80", "1.2.3.4:80" } do
     refused({ network = "nat", ports = { ports } }, "container.ports")

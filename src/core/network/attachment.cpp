@@ -123,10 +123,9 @@ Result<void> NetworkAttachment::lease(Interface& interface) {
             return make_error(EINVAL, "network", mine.text().view(), "two interfaces of one container have overlapping subnets", "give the networks other subnets");
   std::vector<IpAddress> wanted;
   for (const IpPrefix& address : spec.addresses) wanted.push_back(address.address);
-  interface.lease = CCSAND_TRY(network->lease(wanted));
+  interface.lease = CCSAND_TRY(network->lease(wanted, spec_->host_name));
   interface.network = std::move(network);
   interface.host_end = new_link_name();
-  if (!spec_->host_name.empty()) interface.name_place = CCSAND_TRY(interface.network->name(interface.lease, spec_->host_name));
   return {};
 }
 
@@ -321,9 +320,7 @@ NetworkAttachment::~NetworkAttachment() {
   if (!own_files_.empty())
     if (auto lock = NetworkLock::take()) remove_name_files(lock->directory(), own_files_);
   for (Interface& interface : interfaces_) {
-    if (!interface.network) continue;
-    if (interface.name_place) interface.network->forget_name(*interface.name_place);
-    interface.network->give_back(interface.lease);
+    if (interface.network) interface.network->give_back(interface.lease);
   }
 }
 

@@ -69,7 +69,6 @@ class NetworkAttachment {
     std::shared_ptr<Bridge> network;    // of bridge
     Lease lease;
     std::string host_end;
-    std::optional<std::uint32_t> name_place;
     std::size_t changes_begin = 0, changes_end = 0;
   };
   [[nodiscard]] const std::vector<Interface>& interfaces() const { return interfaces_; }

@@ -329,10 +329,7 @@ void Bridge::close() {
   index_ = 0;
 }
 
-Result<Lease> Bridge::lease(const std::vector<IpAddress>& wanted) {
-  std::optional<NetworkLock> lock;
-  if (!spec_.isolated) lock = CCSAND_TRY(NetworkLock::take());
-  Lease lease;
+Result<void> Bridge::take_addresses(const std::vector<IpAddress>& wanted, Lease& lease) {
   if (wanted.empty()) {
     auto index = registry_.lease(spec_.isolated ? std::string(subnets_.front().text().view()) : spec_.name);
     if (!index) {
@@ -353,6 +350,26 @@ Result<Lease> Bridge::lease(const std::vector<IpAddress>& wanted) {
   }
   // All of them are known to be right before one is taken.
   if (!wanted.empty()) CCSAND_TRY(registry_.lease_this(lease.index, wanted.front()));
+  return {};
+}
+Result<void> Bridge::take_name(std::string_view name, Lease& lease) {
+  std::uint32_t place = CCSAND_TRY(registry_.take_name(lease.index));
+  auto done = hosts_->set(place, name, lease.addresses);
+  if (done) lease.name_place = place;
+  else registry_.give_back_name(place);
+  return done;
+}
+
+Result<Lease> Bridge::lease(const std::vector<IpAddress>& wanted, std::string_view name) {
+  std::optional<NetworkLock> lock;
+  if (!spec_.isolated) lock = CCSAND_TRY(NetworkLock::take());
+  Lease lease;
+  CCSAND_TRY(take_addresses(wanted, lease));
+  auto named = name.empty() ? Result<void>() : take_name(name, lease);
+  if (!named) {
+    registry_.give_back(lease.index);
+    return named.error();
+  }
   ++used_;
   if (!spec_.isolated)
     for (const IpPrefix& address : lease.addresses) lease.gateways.push_back(address.network().host(1));
@@ -365,6 +382,10 @@ void Bridge::give_back(const Lease& lease) {
   if (!spec_.isolated) {
     auto taken = NetworkLock::take();
     if (taken) lock = std::move(*taken);
+  }
+  if (lease.name_place && (lock || spec_.isolated)) {  // without the lock the next sweep finds it
+    hosts_->clear(*lease.name_place);
+    registry_.give_back_name(*lease.name_place);
   }
   registry_.give_back(lease.index);
 }
@@ -417,27 +438,6 @@ Result<void> Bridge::connect(const std::string& host_end, const std::string& nam
   link.peer_target.pid = child;
   const NetworkChange add = link;
   return send_changes(*mnl_, socket_.get(), {&add, 1});
-}
-
-Result<std::uint32_t> Bridge::name(const Lease& lease, std::string_view word) {
-  std::optional<NetworkLock> lock;
-  if (!spec_.isolated) lock = CCSAND_TRY(NetworkLock::take());
-  std::uint32_t place = CCSAND_TRY(registry_.take_name(lease.index));
-  auto done = hosts_->set(place, word, lease.addresses);
-  if (done) return place;
-  registry_.give_back_name(place);
-  return done.error();
-}
-void Bridge::forget_name(std::uint32_t place) {
-  if (owner_ != process_generation() || !registry_) return;
-  std::optional<NetworkLock> lock;
-  if (!spec_.isolated) {
-    auto taken = NetworkLock::take();
-    if (!taken) return;
-    lock = std::move(*taken);
-  }
-  hosts_->clear(place);
-  registry_.give_back_name(place);
 }
 
 Result<void> Bridge::cut(const std::string& one, const std::string& other) {
