@@ -173,7 +173,12 @@ function network.shape(running, options)
   end
   for _, one in ipairs(interfaces_of(running, "shape", options.link)) do
     if direction ~= "out" then one.network:netlink():queue_set(one.link, queue) end
-    if direction ~= "in" then network.open("/proc/" .. running:pid() .. "/ns/net"):queue_set(one.name, queue) end
+    if direction ~= "in" then
+      local inside = network.open("/proc/" .. running:pid() .. "/ns/net")
+      local good, problem = pcall(inside.queue_set, inside, one.name, queue)
+      inside:close()
+      if not good then error(problem, 0) end
+    end
   end
 end
 

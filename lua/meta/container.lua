@@ -53,7 +53,7 @@ function container.is(value) end
 ---@field domainname? string
 --- "none": a network namespace with loopback up and nothing else. "host": the host's own network. "nat": an address on a bridge that all such containers share, with the host's way out. "user": the outside by slirp4netns(1), without rights on the host's network. The path of a namespace: joined. A network of ccsand.network, or a list of interfaces. Default "none". network_namespaces(7), docs/network.md
 ---@field network? "none"|"host"|"nat"|"user"|string|ccsand.Network|("nat"|"user"|ccsand.Network|ccsand.InterfaceSpec)[]
---- Ports of the host that reach the container, on "nat" or a bridge that is not isolated: "8080:80", "127.0.0.1:53:53/udp", "[2001:db8::1]:80:80"; "80" is "80:80". Without an address: every address of the host's, both families.
+--- Ports of the host that reach the container, on "nat", a bridge that is not isolated, or "user": "8080:80", "127.0.0.1:53:53/udp", "[2001:db8::1]:80:80"; "80" is "80:80". Without an address: every address of the host's, both families. On "user" of IPv4 alone, and UDP not on the host's loopback.
 ---@field ports? string[]
 --- What the container may send. Not with the capabilities net_admin, net_raw or sys_admin, which would undo it.
 ---@field egress? ccsand.EgressSpec

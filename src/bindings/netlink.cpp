@@ -378,8 +378,7 @@ Result<int> queue_set_body(lua_State* L) {
   CCSAND_TRY(table.finish());
   if (op.reorder > 0 && op.delay_ns == 0) return table.wrong("reorder", "needs a delay: what is sent at once overtakes what waits");
   auto done = change(*socket, op);
-  bool none = op.rate == 0 && op.delay_ns == 0 && op.loss == 0 && op.duplicate == 0;
-  if (!done && none && (done.error().code == ENOENT || done.error().code == EINVAL)) return 0;  // there was none
+  if (!done && op.is_none() && (done.error().code == ENOENT || done.error().code == EINVAL)) return 0;  // there was none
   return done;
 }
 

@@ -158,11 +158,13 @@ void clone_and_attend(PlanBuilder& b) {
       if (spec.mounts[i].id_mapped && b.sources[i] != kNoSlot) map(b.sources[i], spec.mounts[i].recursive);
   }
   if (wants_cgroup(spec)) b.plan.host(AttachCgroup{});
-  if (b.network && b.born_networked()) b.plan.host(ConnectNetwork{b.network});
+  bool born = b.network && b.born_networked(), hooked = std::any_of(spec.hooks.begin(), spec.hooks.end(), [](const CallHook& call) { return call.phase == Phase::created; });
+  if (born && hooked) b.plan.host(ConnectNetwork{b.network});  // the hooks may look at it
   if (spec.oom_score_adj) b.plan.host(SetOomScoreAdj{*spec.oom_score_adj});
   call_hooks(b, Phase::created);
   if (spec.time.kind == NamespaceChoice::fresh) b.plan.host(PrepareTimeNamespace{0, 0, true});
   join_for_child(b, true);
+  if (born && !hooked) b.plan.host(ConnectNetwork{b.network});  // beside what the child does until it needs it
 }
 
 // ---- the container's side
@@ -266,13 +268,22 @@ void finish_command(PlanBuilder& b) {
   exec_command(b);
 }
 
+// By the host's /proc, which is there until the roots are swapped.
+void configure_network(PlanBuilder& b) {
+  if (!b.network) return;
+  b.plan.container(ConfigureNetwork{b.network});
+  set_sysctls(b);  // of its links, too
+}
+
 void enter_root(PlanBuilder& b) {
   if (b.spec.mount.kind == NamespaceChoice::joined) {
+    configure_network(b);
     b.plan.container(ChangeDirectory{{kNoSlot, "/"}});
     call_hooks(b, Phase::setup);
     return;
   }
   assemble_root(b);
+  configure_network(b);  // as late as this: meanwhile the host makes its links
   call_hooks(b, Phase::setup);
   swap_roots(b);
 }
@@ -304,11 +315,10 @@ void container_side(PlanBuilder& b) {
   if (!spec.domainname.empty()) b.plan.container(SetDomainname{spec.domainname});
   if (b.network) {
     if (!b.born_networked()) b.plan.host(ConnectNetwork{b.network});
-    b.plan.container(ConfigureNetwork{b.network});
-  } else if (spec.net.kind == NamespaceChoice::fresh && spec.spare_network < 0) {
-    b.plan.container(BringUpLoopback{});
+  } else {
+    if (spec.net.kind == NamespaceChoice::fresh && spec.spare_network < 0) b.plan.container(BringUpLoopback{});
+    set_sysctls(b);
   }
-  set_sysctls(b);
   enter_root(b);
   open_terminal(b);
   call_hooks(b, Phase::before_exec);

@@ -1,7 +1,8 @@
 // The two sides of a launch and how they wait for each other.
 //
 // Steps have one total order. A side that comes to a step waits until the other
-// side has finished all of its steps before it. Both sides meet in one shared
+// side has finished all of its steps before it; but for the host's making of links
+// (ConnectNetwork), which is awaited by who uses them. Both sides meet in one shared
 // page; where no step of the host follows the clone, the kernel does the waiting
 // (CLONE_VFORK).
 #include "core/executor.hpp"
@@ -44,12 +45,16 @@ void prepare_order(Launch& launch) {
   launch.filtered_at = steps.size();
   for (std::size_t i = 0; i < steps.size(); ++i)
     if (const auto* filter = std::get_if<LoadFilter>(&steps[i].operation); filter != nullptr && filter->notifies) launch.filtered_at = i;
-  std::uint32_t last[2] = {0, 0};
+  std::uint32_t last[2] = {0, 0}, links = 0;
+  auto makes_links = [&steps](std::size_t i) { return i < steps.size() && std::holds_alternative<ConnectNetwork>(steps[i].operation); };
   for (std::size_t i = launch.clone_at + 1; i < steps.size(); ++i) {
     auto side = static_cast<std::size_t>(steps[i].side == Side::container);
+    // What a recipe's functions see, too, is all that comes before them.
+    if (std::holds_alternative<ConfigureNetwork>(steps[i].operation) || std::holds_alternative<CallHook>(steps[i].operation)) last[0] = std::max(last[0], links);
     launch.other_before[i] = last[1 - side];
-    last[side] = static_cast<std::uint32_t>(i + 1);
-    launch.hands_over[i] = i + 1 == steps.size() || steps[i + 1].side != steps[i].side || i + 1 == launch.filtered_at;
+    if (makes_links(i)) links = static_cast<std::uint32_t>(i + 1);
+    else last[side] = static_cast<std::uint32_t>(i + 1);
+    launch.hands_over[i] = i + 1 == steps.size() || steps[i + 1].side != steps[i].side || i + 1 == launch.filtered_at || makes_links(i + 1);
   }
 }
 
@@ -297,6 +302,8 @@ Result<void> run_host_steps(Launch& launch, std::size_t from, std::size_t to, in
     if (steps[i].side != Side::host) continue;
     if (pidfd >= 0 && !await_child(launch, i, pidfd)) return child_error(launch, pidfd);
     auto done = run_step(launch, i);
+    // The links of a child that has failed beside them could not be made.
+    if (!done && pidfd >= 0 && load(launch.block->failed) != 0) return child_error(launch, pidfd);
     if (!done) return step_error(launch, i, done.error());
     store(launch.block->host_done, static_cast<std::uint32_t>(i + 1));
     if (pidfd >= 0 && launch.hands_over[i]) sys::futex_wake(&launch.block->host_done);

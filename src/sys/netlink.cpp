@@ -58,7 +58,7 @@ Result<unsigned> interface_index(int socket, std::string_view name) {
   return static_cast<unsigned>(request.ifr_ifindex);
 }
 
-Result<Fd> reserve_port(bool udp, const void* address, std::size_t size, unsigned short port, std::string_view name) {
+Result<Fd> reserve_port(bool udp, const void* address, std::size_t size, unsigned short port, PortUse use, std::string_view name) {
   bool v6 = size == 16;
   long result = call(SYS_socket, v6 ? AF_INET6 : AF_INET, (udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
   if (result < 0) return failure(result, "socket", {name});
@@ -79,6 +79,8 @@ Result<Fd> reserve_port(bool udp, const void* address, std::size_t size, unsigne
     to.v4.sin_port = htons(port);
     std::memcpy(&to.v4.sin_addr, address, 4);
   }
+  int reuse = 1;
+  if (use == PortUse::try_it && !udp) (void)call(SYS_setsockopt, socket.get(), SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof reuse);  // else bind() says more than is so
   result = call(SYS_bind, socket.get(), &to.any, v6 ? sizeof to.v6 : sizeof to.v4);
   if (result < 0) return failure(result, "bind", {name});
   return socket;

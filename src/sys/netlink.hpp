@@ -18,9 +18,11 @@ Result<void> netlink_send(int socket, const void* data, std::size_t size);
 Result<std::size_t> netlink_receive(int socket, void* data, std::size_t size);
 // ioctl SIOCGIFINDEX: the number of the interface of that name, in the socket's namespace.
 Result<unsigned> interface_index(int socket, std::string_view name);
-// A socket bound to an address and port of this host, which nobody else can then take; TCP
-// ones do not listen. `address` is of 4 or 16 bytes, in network order.
-Result<Fd> reserve_port(bool udp, const void* address, std::size_t size, unsigned short port, std::string_view name);
+// A socket bound to an address and port of this host; TCP ones do not listen. `address` is of 4 or 16 bytes, in
+// network order. `hold`: nobody else can take the port; `try_it`: as servers ask for theirs, which get a TCP port whose
+// connections of before the kernel still remembers (SO_REUSEADDR, socket(7)).
+enum class PortUse { hold, try_it };
+Result<Fd> reserve_port(bool udp, const void* address, std::size_t size, unsigned short port, PortUse use, std::string_view name);
 // flock(2) LOCK_EX on an open directory; waits.
 Result<void> lock_directory(int directory, std::string_view name);
 

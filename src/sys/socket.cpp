@@ -22,6 +22,25 @@ Result<SocketPair> socketpair(int type) {
   return SocketPair{Fd(ends[0]), Fd(ends[1])};
 }
 
+Result<Fd> connect_unix(std::string_view path) {
+  sockaddr_un to = {};
+  to.sun_family = AF_UNIX;
+  if (path.size() >= sizeof to.sun_path) return failure(-ENAMETOOLONG, "connect", {path});
+  std::memcpy(&to.sun_path[0], path.data(), path.size());
+  long result = call(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (result < 0) return failure(result, "socket", {path});
+  Fd socket(static_cast<int>(result));
+  result = call(SYS_connect, socket.get(), &to, sizeof to);
+  if (result < 0) return failure(result, "connect", {path});
+  return socket;
+}
+
+Result<void> end_writing(int socket) {
+  long result = call(SYS_shutdown, socket, SHUT_WR);
+  if (result < 0) return failure(result, "shutdown", {});
+  return {};
+}
+
 Result<void> send_message(int socket, std::string_view text, int fd) {
   return send_message(socket, text, std::span<const int>(&fd, fd >= 0 ? 1 : 0));
 }

@@ -150,6 +150,8 @@ for _, users in ipairs { true, false } do
     local result = require("ccsand").container(spec):capture()
     equal(result.stdout, "held\n", result.stderr)
     local box = n.start { network = "nat", egress = { allow = { "*:9" } }, user_namespace = users and nil or false }
+    local rules = network.open("/proc/" .. box:pid() .. "/ns/net")
+    rules:sysctl("ipv4/ip_forward", "0")  -- a new namespace may begin with what the machine's first one has
     for _, way in ipairs {
       "ip link set eth0 down; ip link set eth0 up", "ip route del default; ip route add default via 10.203.0.1 metric 5",
       "ip addr add 10.203.77.77/16 dev eth0", "ip link add x0 type veth", "iptables -F; nft flush ruleset", "unshare -Urn true; unshare -Ur ip link set eth0 mtu 1000",
@@ -158,7 +160,6 @@ for _, users in ipairs { true, false } do
       n.exec(box, way)
       equal(n.ask(box, n.outside_address, 7030), "", way)
     end
-    local rules = network.open("/proc/" .. box:pid() .. "/ns/net")
     match(rules:nft "list table inet ccsand", "counter c2")
     equal(rules:sysctl "ipv4/ip_forward", "0")
     equal(#rules:addresses(), 5, "addresses")  -- two of lo, two of its network, a link-local one

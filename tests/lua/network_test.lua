@@ -72,6 +72,16 @@ test("without masquerade= its own packets do not get out", function()
   n.stop(box)
 end)
 
+test("a recipe's functions see the network, whenever they are called", function()
+  local function has_link(path) return (t.read(path) or ""):find("eth0:", 1, true) ~= nil end
+  local created
+  local result = t.sh("true", { network = "nat", created = function(child) created = has_link("/proc/" .. child.pid .. "/net/dev") end,
+    setup = function() assert(has_link "/proc/self/net/dev", "setup") end,
+    before_exec = function() assert(has_link "/proc/self/net/dev", "before_exec") end })
+  equal(result.status, 0, result.stderr)
+  equal(created, true, "created")
+end)
+
 -- ---- ports
 
 test("a published port answers on loopback, on the host's addresses, to neighbours and outside", function()

@@ -39,6 +39,23 @@ Result<void> validate_interface(const InterfaceSpec& spec, const std::string& ke
 }
 
 bool is_isolated(const InterfaceSpec& spec) { return (spec.network ? spec.network->spec() : spec.shared).isolated; }
+// Whether ports of the host can lead to it.
+bool publishes(const InterfaceSpec& spec) { return spec.kind == InterfaceSpec::user || (spec.kind == InterfaceSpec::bridge && !is_isolated(spec)); }
+
+// What slirp4netns can do.
+Result<void> validate_user_ports(std::span<const PublishedPort> ports) {
+  for (std::size_t i = 0; i < ports.size(); ++i) {
+    if (ports[i].host && ports[i].host->v6)
+      return wrong("ports", "'" + std::string(ports[i].host->text().view()) + "': slirp4netns publishes ports of IPv4 addresses alone", "leave the address out, or use network = \"nat\"");
+    // The container's answer is addressed to what stands for the host's loopback, which it is kept from.
+    if (ports[i].udp && ports[i].host && ports[i].host->is_loopback())
+      return wrong("ports", "'" + std::string(ports[i].host->text().view()) + "': slirp4netns answers UDP of the host's loopback only where containers may ask it, too", "publish on another address of the host's, or use network = \"nat\"");
+    for (std::size_t n = 0; n < i; ++n)
+      if (ports[i].udp && ports[n].udp && ports[i].port == ports[n].port)
+        return wrong("ports", "publish " + std::to_string(ports[i].port) + "/udp of the container twice: slirp4netns sends its answers by one of them alone", "publish it once, or use network = \"nat\"");
+  }
+  return {};
+}
 }  // namespace
 
 Result<void> validate(const NetworkSpec& spec) {
@@ -47,10 +64,12 @@ Result<void> validate(const NetworkSpec& spec) {
     CCSAND_TRY(validate_interface(spec.interfaces[i], key));
     for (std::size_t n = 0; n < i; ++n)
       if (spec.interfaces[n].name == spec.interfaces[i].name) return wrong(key + ".name", "'" + spec.interfaces[i].name + "' is the name of two interfaces");
+      else if (spec.interfaces[n].kind == InterfaceSpec::user && spec.interfaces[i].kind == InterfaceSpec::user) return wrong(key, "is \"user\" once more: slirp4netns gives one address");
   }
-  auto publishes = [](const InterfaceSpec& one) { return one.kind == InterfaceSpec::bridge && !is_isolated(one); };
-  if (!spec.ports.empty() && std::none_of(spec.interfaces.begin(), spec.interfaces.end(), publishes))
-    return wrong("ports", "need a network that the host is on: \"nat\", or a bridge that is not isolated");
+  auto publisher = std::find_if(spec.interfaces.begin(), spec.interfaces.end(), publishes);
+  if (!spec.ports.empty() && publisher == spec.interfaces.end())
+    return wrong("ports", "need a network that the host is on: \"nat\", a bridge that is not isolated, or \"user\"");
+  if (publisher != spec.interfaces.end() && publisher->kind == InterfaceSpec::user) CCSAND_TRY(validate_user_ports(spec.ports));
   for (std::size_t i = 0; i < spec.ports.size(); ++i)
     for (std::size_t n = 0; n < i; ++n)
       if (spec.ports[i].host_port == spec.ports[n].host_port && spec.ports[i].udp == spec.ports[n].udp &&
@@ -104,22 +123,27 @@ Result<void> NetworkAttachment::lease(Interface& interface) {
             return make_error(EINVAL, "network", mine.text().view(), "two interfaces of one container have overlapping subnets", "give the networks other subnets");
   std::vector<IpAddress> wanted;
   for (const IpPrefix& address : spec.addresses) wanted.push_back(address.address);
-  interface.lease = CCSAND_TRY(network->lease(wanted));
+  interface.lease = CCSAND_TRY(network->lease(wanted, spec_->host_name));
   interface.network = std::move(network);
   interface.host_end = new_link_name();
-  if (!spec_->host_name.empty()) interface.name_place = CCSAND_TRY(interface.network->name(interface.lease, spec_->host_name));
   return {};
 }
 
 // Every published port goes to the first interface that the host is on.
 Result<void> NetworkAttachment::publish() {
   if (spec_->ports.empty()) return {};
-  auto at = std::find_if(interfaces_.begin(), interfaces_.end(), [](const Interface& one) { return one.network && !one.network->spec().isolated; });
+  auto at = std::find_if(interfaces_.begin(), interfaces_.end(), [](const Interface& one) { return publishes(*one.spec); });
   if (at == interfaces_.end()) return make_error(EINVAL, "publish", "", "no interface is on a network of the host");
+  user_ports_ = at->spec->kind == InterfaceSpec::user;
+  if (user_ports_) return UserNetwork::try_ports(spec_->ports);
+  return publish_on(*at);
+}
+
+Result<void> NetworkAttachment::publish_on(const Interface& interface) {
   std::vector<PortRecord> ports;
   for (const PublishedPort& port : spec_->ports) {
     bool matched = false;
-    for (const IpPrefix& address : at->lease.addresses) {
+    for (const IpPrefix& address : interface.lease.addresses) {
       if (port.host && port.host->v6 != address.address.v6) continue;
       PortRecord record;
       if (port.host) record.host = *port.host;
@@ -133,8 +157,8 @@ Result<void> NetworkAttachment::publish() {
     }
     if (!matched) return make_error(EAFNOSUPPORT, "publish", port.host->text().view(), "its network has no subnet of that family");
   }
-  reserved_ = CCSAND_TRY(at->network->publish(ports));
-  publisher_ = at->network.get();
+  reserved_ = CCSAND_TRY(interface.network->publish(ports));
+  publisher_ = interface.network.get();
   ports_ = std::move(ports);
   return {};
 }
@@ -184,7 +208,8 @@ Result<void> NetworkAttachment::connect(pid_t child, int child_pidfd) {
       continue;
     }
     if (spec.kind == InterfaceSpec::user) {
-      user_network_ = CCSAND_TRY(UserNetwork::start(child, spec.name, spec.mtu));
+      std::span<const PublishedPort> ports = spec_->ports;
+      user_network_ = CCSAND_TRY(UserNetwork::start(child, spec.name, spec.mtu, user_ports_ ? ports : ports.first(0)));
       continue;
     }
     if (!socket.open()) socket = CCSAND_TRY(sys::netlink_socket(NETLINK_ROUTE));
@@ -295,9 +320,7 @@ NetworkAttachment::~NetworkAttachment() {
   if (!own_files_.empty())
     if (auto lock = NetworkLock::take()) remove_name_files(lock->directory(), own_files_);
   for (Interface& interface : interfaces_) {
-    if (!interface.network) continue;
-    if (interface.name_place) interface.network->forget_name(*interface.name_place);
-    interface.network->give_back(interface.lease);
+    if (interface.network) interface.network->give_back(interface.lease);
   }
 }
 

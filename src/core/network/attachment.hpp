@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/network/bridge.hpp"
+#include "core/network/published_port.hpp"
 #include "core/network/user_network.hpp"
 
 namespace ccsand {
@@ -27,11 +28,6 @@ struct InterfaceSpec {
   std::vector<RouteSpec> routes;
   std::optional<MacAddress> mac;
   std::uint32_t mtu = 0;
-};
-struct PublishedPort {
-  std::optional<IpAddress> host;        // none: every address of the host's
-  std::uint16_t host_port = 0, port = 0;
-  bool udp = false;
 };
 struct NetworkSpec {
   std::vector<InterfaceSpec> interfaces;
@@ -73,7 +69,6 @@ class NetworkAttachment {
     std::shared_ptr<Bridge> network;    // of bridge
     Lease lease;
     std::string host_end;
-    std::optional<std::uint32_t> name_place;
     std::size_t changes_begin = 0, changes_end = 0;
   };
   [[nodiscard]] const std::vector<Interface>& interfaces() const { return interfaces_; }
@@ -82,6 +77,7 @@ class NetworkAttachment {
   NetworkAttachment() = default;
   Result<void> lease(Interface& interface);
   Result<void> publish();
+  Result<void> publish_on(const Interface& interface);
   void plan_changes();
   [[nodiscard]] Bridge* name_source() const;
 
@@ -92,6 +88,7 @@ class NetworkAttachment {
   Bridge* publisher_ = nullptr;
   std::vector<PortRecord> ports_;
   std::vector<Fd> reserved_;
+  bool user_ports_ = false;             // published by slirp4netns
   Fd namespace_;                        // where there are rules
   std::unique_ptr<UserNetwork> user_network_;
   std::string own_files_;               // the key of files of names that are this container's alone

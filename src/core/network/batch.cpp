@@ -170,12 +170,10 @@ void write_netem(Writer& w, const SetQueue& queue) {
     tc_netem_reorder reorder = {probability(queue.reorder), 0};
     w.bytes(TCA_NETEM_REORDER, &reorder, sizeof reorder);
   }
-  if (queue.rate != 0) {
-    tc_netem_rate rate = {};
-    rate.rate = static_cast<std::uint32_t>(std::min<std::uint64_t>(queue.rate, UINT32_MAX));
-    w.bytes(TCA_NETEM_RATE, &rate, sizeof rate);
-    if (queue.rate > UINT32_MAX) w.mnl.attr_put_u64(w.message, TCA_NETEM_RATE64, queue.rate);
-  }
+  tc_netem_rate rate = {};  // told also where there is none: a queue that is changed keeps what it is not told
+  rate.rate = static_cast<std::uint32_t>(std::min<std::uint64_t>(queue.rate, UINT32_MAX));
+  w.bytes(TCA_NETEM_RATE, &rate, sizeof rate);
+  if (queue.rate > UINT32_MAX) w.mnl.attr_put_u64(w.message, TCA_NETEM_RATE64, queue.rate);
   w.close(options);
 }
 void write_tbf(Writer& w, const SetQueue& queue) {
@@ -193,15 +191,14 @@ void write_tbf(Writer& w, const SetQueue& queue) {
   w.close(options);
 }
 Result<void> write(Writer& w, const SetQueue& queue) {
-  bool emulates = queue.delay_ns != 0 || queue.jitter_ns != 0 || queue.loss > 0 || queue.duplicate > 0 || queue.reorder > 0;
-  bool none = !emulates && queue.rate == 0;
+  bool none = queue.is_none();
   auto* header = w.begin<tcmsg>(none ? RTM_DELQDISC : RTM_NEWQDISC, none ? 0 : NLM_F_CREATE | NLM_F_REPLACE);
   header->tcm_family = AF_UNSPEC;
   header->tcm_ifindex = static_cast<int>(queue.link);
   header->tcm_parent = TC_H_ROOT;
   if (none) return {};
-  w.mnl.attr_put_strz(w.message, TCA_KIND, emulates ? "netem" : "tbf");
-  if (emulates) write_netem(w, queue);
+  w.mnl.attr_put_strz(w.message, TCA_KIND, queue.emulates() ? "netem" : "tbf");
+  if (queue.emulates()) write_netem(w, queue);
   else write_tbf(w, queue);
   return {};
 }

@@ -14,6 +14,7 @@
 #include "core/network/dump.hpp"
 #include "core/network/firewall.hpp"
 #include "core/network/forwarding.hpp"
+#include "core/network/published_port.hpp"
 #include "core/network/visit.hpp"
 #include "sys/file.hpp"
 #include "sys/inspect.hpp"
@@ -59,8 +60,15 @@ bool host_has_ipv6() { return bool(sys::fstatat(AT_FDCWD, "/proc/sys/net/ipv6/co
 
 std::string record_name(const std::string& number, const std::string& bridge) { return "net-" + number + "-" + bridge; }
 
-// Takes down what a bridge put on the host. Under the lock; with nobody left who uses it.
-void take_down(const NetworkLock& lock, const std::string& number, const std::string& name, std::uint32_t index, bool cuts = true) {
+// What a bridge put on the host besides its files.
+struct OnHost {
+  explicit OnHost(const Registry& registry) : link(registry->bridge), rules(registry->rules != 0), cuts(registry->cuts != 0) {}
+  std::uint32_t link;
+  bool rules, cuts;  // where there are none, the kernel may not even know of such tables
+};
+// Takes it down. Under the lock; with nobody left who uses it.
+void take_down(const NetworkLock& lock, const std::string& number, const std::string& name, const OnHost& made) {
+  std::uint32_t index = made.link;
   auto mnl = load_mnl();
   auto socket = sys::netlink_socket(NETLINK_ROUTE);
   bool gone = false;
@@ -81,8 +89,8 @@ void take_down(const NetworkLock& lock, const std::string& number, const std::st
     auto after = dump_links(**mnl, socket->get());
     gone = links && after && std::none_of(after->begin(), after->end(), [index](const LinkInfo& link) { return index != 0 && link.index == index; });
   }
-  gone = bool(run_nft(table_removal(name))) && gone;
-  if (cuts) (void)run_nft(cuts_removal(name));  // a kernel without such tables has none
+  if (made.rules) gone = bool(run_nft(table_removal(name))) && gone;
+  if (made.cuts) (void)run_nft(cuts_removal(name));  // it does nothing without the bridge
   gone = remove_name_files(lock.directory(), number + "-" + name) && gone;
   if (!gone) return;  // the record stays for the next sweep
   (void)sys::unlinkat(lock.directory(), record_name(number, name).c_str(), 0);
@@ -241,8 +249,11 @@ Result<void> Bridge::set_up(const NetworkLock& lock) {
   // A container must not become the host's router by saying so.
   if (host_has_ipv6()) CCSAND_TRY(set_network_sysctl("ipv6/conf/" + spec_.name + "/accept_ra", "0"));
   CCSAND_TRY(enable_forwarding(lock, v6));
-  CCSAND_TRY(run_nft(table_of({spec_.name, subnets_, spec_.masquerade, spec_.host_access})));
-  return {};
+  registry_->rules = 1;  // noted before, for a sweep
+  auto done = run_nft(table_of({spec_.name, subnets_, spec_.masquerade, spec_.host_access}));
+  if (done) return {};
+  registry_->rules = 0;  // all or nothing
+  return done.error();
 }
 
 Result<void> Bridge::open_shared() {
@@ -256,16 +267,18 @@ Result<void> Bridge::open_shared() {
     forget_dead();
     auto found = sys::interface_index(socket_.get(), spec_.name);
     if (!found || *found != registry_->bridge || !registry_.is_held()) {  // somebody took it away, or a crash left half of it
-      take_down(lock, number, spec_.name, registry_->bridge);
+      take_down(lock, number, spec_.name, OnHost(registry_));
       registry_ = CCSAND_TRY(Registry::open(lock, name, true));
+      // Half of a network must not pass for one: it may be the half without rules.
+      if (!registry_.is_new()) return make_error(EBUSY, "network", spec_.name, "what an earlier process left of it cannot be removed", "nft list ruleset, ip link: somebody else may hold it");
     }
   }
   if (registry_.is_new()) {
     auto done = set_up(lock);
     if (!done) {
-      std::uint32_t index = registry_->bridge;
+      OnHost made(registry_);
       registry_ = Registry();
-      take_down(lock, number, spec_.name, index);
+      take_down(lock, number, spec_.name, made);
       if (recorded_bridges(lock, number).empty()) restore_forwarding(lock);
       return done.error();
     }
@@ -304,7 +317,7 @@ void Bridge::close() {
     if (lock && number && key_ == *number + "-" + spec_.name) {
       forget_dead();
       if (!registry_.is_held()) {
-        take_down(*lock, *number, spec_.name, index_, registry_->cuts != 0);
+        take_down(*lock, *number, spec_.name, OnHost(registry_));
         if (recorded_bridges(*lock, *number).empty()) restore_forwarding(*lock);
       }
     }
@@ -316,10 +329,7 @@ void Bridge::close() {
   index_ = 0;
 }
 
-Result<Lease> Bridge::lease(const std::vector<IpAddress>& wanted) {
-  std::optional<NetworkLock> lock;
-  if (!spec_.isolated) lock = CCSAND_TRY(NetworkLock::take());
-  Lease lease;
+Result<void> Bridge::take_addresses(const std::vector<IpAddress>& wanted, Lease& lease) {
   if (wanted.empty()) {
     auto index = registry_.lease(spec_.isolated ? std::string(subnets_.front().text().view()) : spec_.name);
     if (!index) {
@@ -340,6 +350,26 @@ Result<Lease> Bridge::lease(const std::vector<IpAddress>& wanted) {
   }
   // All of them are known to be right before one is taken.
   if (!wanted.empty()) CCSAND_TRY(registry_.lease_this(lease.index, wanted.front()));
+  return {};
+}
+Result<void> Bridge::take_name(std::string_view name, Lease& lease) {
+  std::uint32_t place = CCSAND_TRY(registry_.take_name(lease.index));
+  auto done = hosts_->set(place, name, lease.addresses);
+  if (done) lease.name_place = place;
+  else registry_.give_back_name(place);
+  return done;
+}
+
+Result<Lease> Bridge::lease(const std::vector<IpAddress>& wanted, std::string_view name) {
+  std::optional<NetworkLock> lock;
+  if (!spec_.isolated) lock = CCSAND_TRY(NetworkLock::take());
+  Lease lease;
+  CCSAND_TRY(take_addresses(wanted, lease));
+  auto named = name.empty() ? Result<void>() : take_name(name, lease);
+  if (!named) {
+    registry_.give_back(lease.index);
+    return named.error();
+  }
   ++used_;
   if (!spec_.isolated)
     for (const IpPrefix& address : lease.addresses) lease.gateways.push_back(address.network().host(1));
@@ -353,22 +383,19 @@ void Bridge::give_back(const Lease& lease) {
     auto taken = NetworkLock::take();
     if (taken) lock = std::move(*taken);
   }
+  if (lease.name_place && (lock || spec_.isolated)) {  // without the lock the next sweep finds it
+    hosts_->clear(*lease.name_place);
+    registry_.give_back_name(*lease.name_place);
+  }
   registry_.give_back(lease.index);
 }
 
 Result<std::vector<Fd>> Bridge::publish(std::vector<PortRecord>& ports) {
   std::vector<Fd> reserved;
   for (const PortRecord& port : ports) {
-    FixedText<64> name = port.host.text();
-    name.append(" port ").append_number(port.host_port).append(port.udp ? "/udp" : "/tcp");
-    auto socket = sys::reserve_port(port.udp, port.host.bytes.data(), port.host.size(), port.host_port, name.view());
-    if (!socket) {
-      Error error = socket.error();
-      error.operation = "publish";
-      if (error.code == EADDRINUSE) error.hint = "another program, or another container, has this port: ss -lntup shows which";
-      if (error.code == EADDRNOTAVAIL) error.hint = "the address is not one of this host's";
-      return error;
-    }
+    auto name = name_of_port(port.host, port.host_port, port.udp);
+    auto socket = sys::reserve_port(port.udp, port.host.bytes.data(), port.host.size(), port.host_port, sys::PortUse::hold, name.view());
+    if (!socket) return port_refusal(socket.error());
     reserved.push_back(std::move(*socket));
   }
   NetworkLock lock = CCSAND_TRY(NetworkLock::take());
@@ -411,27 +438,6 @@ Result<void> Bridge::connect(const std::string& host_end, const std::string& nam
   link.peer_target.pid = child;
   const NetworkChange add = link;
   return send_changes(*mnl_, socket_.get(), {&add, 1});
-}
-
-Result<std::uint32_t> Bridge::name(const Lease& lease, std::string_view word) {
-  std::optional<NetworkLock> lock;
-  if (!spec_.isolated) lock = CCSAND_TRY(NetworkLock::take());
-  std::uint32_t place = CCSAND_TRY(registry_.take_name(lease.index));
-  auto done = hosts_->set(place, word, lease.addresses);
-  if (done) return place;
-  registry_.give_back_name(place);
-  return done.error();
-}
-void Bridge::forget_name(std::uint32_t place) {
-  if (owner_ != process_generation() || !registry_) return;
-  std::optional<NetworkLock> lock;
-  if (!spec_.isolated) {
-    auto taken = NetworkLock::take();
-    if (!taken) return;
-    lock = std::move(*taken);
-  }
-  hosts_->clear(place);
-  registry_.give_back_name(place);
 }
 
 Result<void> Bridge::cut(const std::string& one, const std::string& other) {
@@ -499,7 +505,7 @@ void sweep_networks() {
     if (!registry) continue;
     auto forgotten = registry->forget_dead();
     if (registry->is_new() || !registry->is_held()) {
-      take_down(*lock, *number, name, (*registry)->bridge, (*registry)->cuts != 0);
+      take_down(*lock, *number, name, OnHost(*registry));
       continue;
     }
     left = true;

@@ -31,6 +31,7 @@ struct Lease {
   std::uint32_t index = 0;
   std::vector<IpPrefix> addresses;
   std::vector<IpAddress> gateways;
+  std::optional<std::uint32_t> name_place;  // in the hosts file
 };
 
 // The hardware address of a container's interface.
@@ -49,17 +50,15 @@ class Bridge {
   // Lets go: the last process takes down what was made.
   void close();
 
-  // An address of each subnet for a container; those of `wanted` where there are any.
-  Result<Lease> lease(const std::vector<IpAddress>& wanted);
+  // An address of each subnet for a container, those of `wanted` where there are any; and the name by which the
+  // containers of this network find it, "" for none.
+  Result<Lease> lease(const std::vector<IpAddress>& wanted, std::string_view name);
   void give_back(const Lease& lease);
   // Publishes ports: reserves them on the host, so that who comes later gets an error.
   Result<std::vector<Fd>> publish(std::vector<PortRecord>& ports);
   void withdraw(const std::vector<PortRecord>& ports);
   // The host's end of a container's interface, a port of this bridge; the other end goes to `child`.
   Result<void> connect(const std::string& host_end, const std::string& name, pid_t child, const MacAddress& mac, std::uint32_t mtu);
-  // A name by which the containers of this network find one; its place, to forget it.
-  Result<std::uint32_t> name(const Lease& lease, std::string_view word);
-  void forget_name(std::uint32_t place);
   [[nodiscard]] const std::string& hosts_path() const { return hosts_->path(); }
   Result<std::string> resolver_path();
   // Drops, or lets through again, what the ports with these host ends send each other.
@@ -72,6 +71,9 @@ class Bridge {
   [[nodiscard]] const std::vector<IpPrefix>& subnets() const { return subnets_; }
 
  private:
+  // Under the lock, where others share the network.
+  Result<void> take_addresses(const std::vector<IpAddress>& wanted, Lease& lease);
+  Result<void> take_name(std::string_view name, Lease& lease);
   Result<void> open_isolated();
   Result<void> open_shared();
   Result<void> set_up(const NetworkLock& lock);

@@ -80,6 +80,8 @@ struct SetQueue {
   std::int64_t delay_ns = 0, jitter_ns = 0;
   double loss = 0, duplicate = 0, reorder = 0;  // 0 to 1
   std::uint32_t limit = 1000;           // packets (netem)
+  [[nodiscard]] bool emulates() const { return delay_ns != 0 || jitter_ns != 0 || loss > 0 || duplicate > 0 || reorder > 0; }
+  [[nodiscard]] bool is_none() const { return rate == 0 && !emulates(); }
 };
 
 using NetworkChange =

@@ -2,10 +2,13 @@
 #include "core/network/library.hpp"
 
 #include <dlfcn.h>
+#include <linux/netlink.h>
 #include <nftables/libnftables.h>
 
 #include <cerrno>
 #include <memory>
+
+#include "sys/netlink.hpp"
 
 namespace ccsand {
 
@@ -95,6 +98,11 @@ Result<const Mnl*> load_mnl() {
 
 Result<std::string> run_nft(std::string_view rules, bool as_json) {
   const Nft& nft = *CCSAND_TRY(load_nft());
+  static bool knows_netfilter = false;  // libnftables ends the process where it gets no socket
+  if (!knows_netfilter) {
+    CCSAND_TRY(sys::netlink_socket(NETLINK_NETFILTER));
+    knows_netfilter = true;
+  }
   // The context's socket belongs to the namespace that it is made in: one for each run.
   std::unique_ptr<nft_ctx, decltype(nft.ctx_free)> context(nft.ctx_new(NFT_CTX_DEFAULT), nft.ctx_free);
   if (!context) return make_error(ENOMEM, "nft", "", "cannot make a context");

@@ -39,6 +39,7 @@ struct NetworkRecord {
   std::uint32_t window;                  // only indexes below it have ever been leased
   std::uint32_t subnets;
   std::uint32_t masquerades;
+  std::uint32_t rules;                   // whether there may be the table of the bridge's rules
   std::uint32_t cuts;                    // whether there is a table of cuts
   IpPrefix subnet[2];
   ProcessKey holders[kMostHolders];      // processes that use the bridge

@@ -5,12 +5,15 @@
 #include <sys/wait.h>
 
 #include <cerrno>
+#include <optional>
 #include <vector>
 
+#include "core/network/user_api.hpp"
 #include "sys/device.hpp"
 #include "sys/file.hpp"
 #include "sys/inspect.hpp"
 #include "sys/namespace.hpp"
+#include "sys/netlink.hpp"
 #include "sys/process.hpp"
 
 namespace ccsand {
@@ -34,14 +37,28 @@ std::string text_of(int file) {
 }
 }  // namespace
 
-Result<std::unique_ptr<UserNetwork>> UserNetwork::start(pid_t child, const std::string& name, std::uint32_t mtu) {
+Result<void> UserNetwork::try_ports(std::span<const PublishedPort> ports) {
+  for (const PublishedPort& port : ports) {
+    IpAddress host = port.host.value_or(IpAddress());
+    auto tried = sys::reserve_port(port.udp, host.bytes.data(), host.size(), port.host_port, sys::PortUse::try_it, name_of_port(host, port.host_port, port.udp).view());
+    if (!tried) return port_refusal(tried.error());
+  }
+  return {};
+}
+
+Result<std::unique_ptr<UserNetwork>> UserNetwork::start(pid_t child, const std::string& name, std::uint32_t mtu, std::span<const PublishedPort> ports) {
   const char* program = CCSAND_TRY(find_program());
   sys::Pipe ready = CCSAND_TRY(sys::pipe2(0)), end = CCSAND_TRY(sys::pipe2(0));
   Fd messages = CCSAND_TRY(sys::memfd_create("slirp4netns", 1 /* MFD_CLOEXEC */));
   Fd null = CCSAND_TRY(sys::open("/dev/null", O_RDWR));
+  std::optional<UserApi> api;
+  if (!ports.empty()) api = CCSAND_TRY(UserApi::make());
   std::vector<std::string> words = {"slirp4netns", "--configure", "--enable-ipv6", "--enable-sandbox", "--disable-host-loopback",
                                     "--mtu=" + std::to_string(mtu != 0 ? mtu : 65520), "--ready-fd=" + std::to_string(ready.write.get()),
-                                    "--exit-fd=" + std::to_string(end.read.get()), std::to_string(child), name};
+                                    "--exit-fd=" + std::to_string(end.read.get())};
+  if (api) words.push_back("--api-socket=" + api->path());
+  words.push_back(std::to_string(child));
+  words.push_back(name);
   std::vector<const char*> arguments;
   for (const std::string& word : words) arguments.push_back(word.c_str());
   arguments.push_back(nullptr);
@@ -51,7 +68,8 @@ Result<std::unique_ptr<UserNetwork>> UserNetwork::start(pid_t child, const std::
   if (started && started->pid == 0) {
     sys::reset_signals();
     bool good = sys::dup3(null.get(), 0, 0) && sys::dup3(null.get(), 1, 0) && sys::dup3(messages.get(), 2, 0) &&
-                sys::keep_at_exec(ready.write.get()) && sys::keep_at_exec(end.read.get());
+                sys::keep_at_exec(ready.write.get()) && sys::keep_at_exec(end.read.get()) &&
+                (!api || sys::keep_at_exec(api->directory()));
     if (good) (void)sys::execve(program, arguments.data(), &environment[0]);
     sys::exit_group(127);
   }
@@ -63,7 +81,10 @@ Result<std::unique_ptr<UserNetwork>> UserNetwork::start(pid_t child, const std::
   ready.write.close();
   char byte = 0;
   auto size = sys::read(ready.read.get(), &byte, 1, "slirp4netns");
-  if (size && *size == 1) return network;
+  if (size && *size == 1) {
+    for (const PublishedPort& port : ports) CCSAND_TRY(api->publish(port));
+    return network;
+  }
   std::string why = text_of(messages.get());
   return make_error(EIO, "network", "user", why.empty() ? std::string("slirp4netns ended before the network was ready") : "slirp4netns: " + why,
                     "it needs /dev/net/tun; slirp4netns(1)");
