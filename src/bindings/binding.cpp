@@ -23,11 +23,6 @@ int error_to_string(lua_State* L) {
   return 1;
 }
 
-void set_text(lua_State* L, const char* key, std::string_view text) {
-  push_text(L, text);
-  lua_setfield(L, -2, key);
-}
-
 void push_exception(lua_State* L, const char* what) {
   push_error(L, make_error(ENOMEM, "ccsand", "", what));
 }
@@ -45,16 +40,16 @@ std::string caller_position(lua_State* L) {
 
 void push_error(lua_State* L, const Error& error) {
   lua_createtable(L, 0, 8);
-  set_text(L, "code", error.code == 0 ? "" : error_name(error.code));
+  set_field(L, "code", error.code == 0 ? "" : error_name(error.code));
   lua_pushinteger(L, error.code);
   lua_setfield(L, -2, "errno");
   lua_pushinteger(L, error.exit_status);
   lua_setfield(L, -2, "exit_status");
-  set_text(L, "operation", error.operation);
-  set_text(L, "subject", error.subject.view());
-  set_text(L, "message", error.message());
-  if (*error.hint != '\0') set_text(L, "hint", error.hint);
-  set_text(L, "where", caller_position(L));
+  set_field(L, "operation", error.operation);
+  set_field(L, "subject", error.subject.view());
+  set_field(L, "message", error.message());
+  if (*error.hint != '\0') set_field(L, "hint", error.hint);
+  set_field(L, "where", caller_position(L));
   if (luaL_newmetatable(L, kErrorType) != 0) {
     lua_pushcfunction(L, error_to_string);
     lua_setfield(L, -2, "__tostring");

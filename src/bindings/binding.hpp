@@ -48,4 +48,11 @@ void register_functions(lua_State* L, const Function (&functions)[N]) {
 
 inline void push_text(lua_State* L, std::string_view text) { lua_pushlstring(L, text.data(), text.size()); }
 
+// Into the table on top of the stack.
+inline void set_field(lua_State* L, const char* key, std::string_view value) { push_text(L, value), lua_setfield(L, -2, key); }
+inline void set_field(lua_State* L, const char* key, double value) { lua_pushnumber(L, value), lua_setfield(L, -2, key); }
+inline void set_field(lua_State* L, const char* key, bool value) { lua_pushboolean(L, value ? 1 : 0), lua_setfield(L, -2, key); }
+inline void set_field(lua_State* L, const char* key, const char* value) { set_field(L, key, std::string_view(value)); }  // it is no boolean
+inline void set_field(lua_State* L, const char* key, const std::string& value) { set_field(L, key, std::string_view(value)); }
+
 }  // namespace ccsand

@@ -120,14 +120,10 @@ Result<int> who_body(lua_State* L) {
   auto caller = examine_caller(static_cast<pid_t>(handle.call->notification.pid));
   if (!caller || !sys::notification_is_valid(handle.call->listener, handle.call->notification.id)) return 0;
   lua_createtable(L, 0, 4);
-  auto set = [L](const char* key, std::uint32_t value) {
-    lua_pushnumber(L, value);
-    lua_setfield(L, -2, key);
-  };
-  set("uid", caller->fsuid);
-  set("gid", caller->fsgid);
-  set("pid", static_cast<std::uint32_t>(caller->inner_process));
-  set("host_pid", static_cast<std::uint32_t>(caller->process));
+  set_field(L, "uid", static_cast<double>(caller->fsuid));
+  set_field(L, "gid", static_cast<double>(caller->fsgid));
+  set_field(L, "pid", static_cast<double>(caller->inner_process));
+  set_field(L, "host_pid", static_cast<double>(caller->process));
   return 1;
 }
 

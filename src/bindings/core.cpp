@@ -115,28 +115,20 @@ Result<void> read_start_options(lua_State* L, int index, ContainerRequest& reque
   return {};
 }
 
-Result<int> start_body(lua_State* L) {
+using Starter = Result<std::unique_ptr<Running>> (*)(const ContainerSpec&, const RunOptions&);
+Result<int> start_by(lua_State* L, Starter start) {
   ContainerRequest request = CCSAND_TRY(read_container(L, 1));
   CCSAND_TRY(read_hooks(L, 1, request.spec));
   CCSAND_TRY(read_start_options(L, 2, request));
   CCSAND_TRY(require_privileges());
   Handle& handle = push_running(L);
   (void)open_state();  // without it containers end by their parent-death signal alone
-  handle.running = CCSAND_TRY(Running::start(request.spec, request.options));
+  handle.running = CCSAND_TRY(start(request.spec, request.options));
   return 1;
 }
-
+Result<int> start_body(lua_State* L) { return start_by(L, Running::start); }
 // prepare(container, options): one that waits for its command
-Result<int> prepare_body(lua_State* L) {
-  ContainerRequest request = CCSAND_TRY(read_container(L, 1));
-  CCSAND_TRY(read_hooks(L, 1, request.spec));
-  CCSAND_TRY(read_start_options(L, 2, request));
-  CCSAND_TRY(require_privileges());
-  Handle& handle = push_running(L);
-  (void)open_state();  // without it containers end by their parent-death signal alone
-  handle.running = CCSAND_TRY(Running::prepare(request.spec, request.options));
-  return 1;
-}
+Result<int> prepare_body(lua_State* L) { return start_by(L, Running::prepare); }
 
 // Runs in the foreground: signals for ccsand are the container's until it has ended.
 Result<int> run_body(lua_State* L) {

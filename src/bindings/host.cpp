@@ -28,6 +28,10 @@ const LuaFile* find_module(std::string_view name) {
   return nullptr;
 }
 
+constexpr Function kModules[] = {{"ccsand.core", open_core},     {"ccsand.store", open_store},   {"ccsand.sys", open_sys},
+                                 {"ccsand.cgroup", open_cgroup}, {"ccsand.netlink", open_netlink}, {"ccsand.filter", open_filter},
+                                 {"ccsand.json", open_json},     {"ccsand.event", open_event},   {"ccsand.file", open_file}};
+
 // The searcher of embedded modules.
 int search_embedded(lua_State* L) {
   const char* name = luaL_checkstring(L, 1);
@@ -49,24 +53,7 @@ void add_searcher(lua_State* L) {
   lua_rawseti(L, -2, 2);
   lua_pop(L, 1);
   lua_getfield(L, -1, "preload");
-  lua_pushcfunction(L, open_core);
-  lua_setfield(L, -2, "ccsand.core");
-  lua_pushcfunction(L, open_store);
-  lua_setfield(L, -2, "ccsand.store");
-  lua_pushcfunction(L, open_sys);
-  lua_setfield(L, -2, "ccsand.sys");
-  lua_pushcfunction(L, open_cgroup);
-  lua_setfield(L, -2, "ccsand.cgroup");
-  lua_pushcfunction(L, open_netlink);
-  lua_setfield(L, -2, "ccsand.netlink");
-  lua_pushcfunction(L, open_filter);
-  lua_setfield(L, -2, "ccsand.filter");
-  lua_pushcfunction(L, open_json);
-  lua_setfield(L, -2, "ccsand.json");
-  lua_pushcfunction(L, open_event);
-  lua_setfield(L, -2, "ccsand.event");
-  lua_pushcfunction(L, open_file);
-  lua_setfield(L, -2, "ccsand.file");
+  register_functions(L, kModules);
   lua_pop(L, 2);
 }
 
@@ -220,24 +207,10 @@ Result<int> Host::run_recipe(const std::string& name, const std::vector<std::str
   RecipeSource source = CCSAND_TRY(find_recipe(name, options.shipped_only));
   lua_State* L = state_;
   if (options.mode == RecipeMode::run || options.mode == RecipeMode::learn) (void)sweep();  // what cannot be swept now is left to the next start
-  begin_interruptible(L);
   set_recipe_path(L, source);
   push_arguments(L, name, arguments);
   Job job{&source, &arguments, &options};
-  lua_pushcfunction(L, explain_error);
-  lua_pushcfunction(L, run_protected);
-  lua_pushlightuserdata(L, &job);
-  int failed = lua_pcall(L, 1, 1, -3);
-  end_interruptible();
-  if (failed != 0) {
-    // What ccsand itself raises carries the operation and the line: its text is the message.
-    Error error = error_from_lua(L, "");
-    lua_pop(L, 1);
-    return error;
-  }
-  int status = static_cast<int>(lua_tointeger(L, -1));
-  lua_pop(L, 2);
-  return status;
+  return call_interruptible(L, run_protected, &job, explain_error);
 }
 
 }  // namespace ccsand

@@ -16,28 +16,18 @@ void set_texts(lua_State* L, const char* key, const std::vector<std::string>& te
   }
   lua_setfield(L, -2, key);
 }
-void set_number(lua_State* L, const char* key, double value) {
-  lua_pushnumber(L, value);
-  lua_setfield(L, -2, key);
-}
-
 void push_options(lua_State* L, const TestOptions& options) {
   lua_createtable(L, 0, 12);
   set_texts(L, "paths", options.paths);
   set_texts(L, "filters", options.filters);
   set_texts(L, "reports", options.reports);
-  if (!options.timeout.empty()) {
-    push_text(L, options.timeout);
-    lua_setfield(L, -2, "timeout");
-  }
-  if (options.jobs != 0) set_number(L, "jobs", options.jobs);
-  set_number(L, "repeat_count", options.repeat);
-  if (options.seed) set_number(L, "seed", *options.seed);
+  if (!options.timeout.empty()) set_field(L, "timeout", std::string_view(options.timeout));
+  if (options.jobs != 0) set_field(L, "jobs", static_cast<double>(options.jobs));
+  set_field(L, "repeat_count", static_cast<double>(options.repeat));
+  if (options.seed) set_field(L, "seed", static_cast<double>(*options.seed));
   for (const auto& [key, value] : {std::pair{"shuffle", options.shuffle}, std::pair{"update", options.update},
-                                   std::pair{"keep", options.keep}, std::pair{"list", options.list}}) {
-    lua_pushboolean(L, value);
-    lua_setfield(L, -2, key);
-  }
+                                   std::pair{"keep", options.keep}, std::pair{"list", options.list}})
+    set_field(L, key, value);
 }
 
 // In protected mode: require("ccsand.test.main")(options)
@@ -55,19 +45,7 @@ int run_protected(lua_State* L) {
 Result<int> Host::run_tests(const TestOptions& options) {
   lua_State* L = state_;
   if (!options.list) (void)sweep();  // what cannot be swept now is left to the next start
-  begin_interruptible(L);
-  lua_pushcfunction(L, run_protected);
-  lua_pushlightuserdata(L, const_cast<TestOptions*>(&options));  // it is only read
-  int failed = lua_pcall(L, 1, 1, 0);
-  end_interruptible();
-  if (failed != 0) {
-    Error error = error_from_lua(L, "");
-    lua_pop(L, 1);
-    return error;
-  }
-  int status = static_cast<int>(lua_tointeger(L, -1));
-  lua_pop(L, 1);
-  return status;
+  return call_interruptible(L, run_protected, const_cast<TestOptions*>(&options), nullptr);  // they are only read
 }
 
 }  // namespace ccsand

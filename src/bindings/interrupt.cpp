@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "bindings/binding.hpp"
+#include "bindings/hook.hpp"
 #include "core/clock.hpp"
 #include "core/generation.hpp"
 #include "core/running.hpp"
@@ -99,6 +100,19 @@ void begin_interruptible(lua_State* L) {
 }
 void end_interruptible() { interruptible = nullptr; }
 
+Result<int> call_interruptible(lua_State* L, lua_CFunction function, void* argument, lua_CFunction explain) {
+  begin_interruptible(L);
+  int before = lua_gettop(L);
+  if (explain != nullptr) lua_pushcfunction(L, explain);
+  lua_pushcfunction(L, function);
+  lua_pushlightuserdata(L, argument);
+  int failed = lua_pcall(L, 1, 1, explain != nullptr ? -3 : 0);
+  end_interruptible();
+  // What ccsand itself raises carries the operation and the line: its text is the message.
+  Result<int> status = failed != 0 ? Result<int>(error_from_lua(L, "")) : Result<int>(static_cast<int>(lua_tointeger(L, -1)));
+  lua_settop(L, before);
+  return status;
+}
 void push_interrupt(lua_State* L, int signal) {
   Error error = make_error(EINTR, "", "", "interrupted");
   error.exit_status = 128 + signal;

@@ -9,6 +9,9 @@
 
 namespace ccsand {
 
+// Calls function(argument) in protected mode, interruptible; answers its result, an integer, or its error. What `explain`
+// (or nullptr) makes of an error value is the error's.
+Result<int> call_interruptible(lua_State* L, lua_CFunction function, void* argument, lua_CFunction explain);
 // Until end_interruptible() SIGINT, SIGTERM and SIGHUP raise an error at the next
 // instruction, so that what a recipe started is ended on the way out. A second one ends
 // ccsand as if it had no handler.

@@ -10,6 +10,7 @@
 #include "bindings/hook.hpp"
 #include "bindings/modules.hpp"
 #include "bindings/network_reader.hpp"
+#include "bindings/network_value.hpp"
 #include "bindings/sys.hpp"
 #include "core/network/dump.hpp"
 #include "core/network/forwarding.hpp"
@@ -22,7 +23,6 @@ namespace ccsand {
 
 namespace {
 constexpr const char* kSocketType = "ccsand.netlink";
-constexpr const char* kBridgeType = "ccsand.bridge";
 
 // A socket that stays in the namespace it was made in.
 struct NetlinkSocket {
@@ -79,15 +79,13 @@ Result<int> namespace_body(lua_State* L) {
 
 // ---- reading
 
-void set(lua_State* L, const char* key, std::string_view text) { push_text(L, text), lua_setfield(L, -2, key); }
-void set(lua_State* L, const char* key, double number) { lua_pushnumber(L, number), lua_setfield(L, -2, key); }
-void set(lua_State* L, const char* key, bool value) { lua_pushboolean(L, value ? 1 : 0), lua_setfield(L, -2, key); }
-void set(lua_State* L, const char* key, const std::optional<MacAddress>& mac) {
+using ccsand::set_field;
+void set_field(lua_State* L, const char* key, const std::optional<MacAddress>& mac) {
   if (!mac) return;
   char text[18];
   const MacAddress& m = *mac;
   (void)snprintf(&text[0], sizeof text, "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
-  set(L, key, std::string_view(&text[0]));
+  set_field(L, key, std::string_view(&text[0]));
 }
 std::string link_name(const std::vector<LinkInfo>& links, std::uint32_t index) {
   for (const LinkInfo& link : links)
@@ -103,14 +101,14 @@ Result<int> links_body(lua_State* L) {
   int count = 0;
   for (const LinkInfo& link : links) {
     lua_createtable(L, 0, 9);
-    set(L, "index", static_cast<double>(link.index));
-    set(L, "name", std::string_view(link.name));
-    if (!link.kind.empty()) set(L, "kind", std::string_view(link.kind));
-    set(L, "mac", link.mac);
-    set(L, "mtu", static_cast<double>(link.mtu));
-    set(L, "up", link.up);
-    set(L, "carrier", link.carrier);
-    if (link.master != 0) set(L, "master", std::string_view(link_name(links, link.master)));
+    set_field(L, "index", static_cast<double>(link.index));
+    set_field(L, "name", std::string_view(link.name));
+    if (!link.kind.empty()) set_field(L, "kind", std::string_view(link.kind));
+    set_field(L, "mac", link.mac);
+    set_field(L, "mtu", static_cast<double>(link.mtu));
+    set_field(L, "up", link.up);
+    set_field(L, "carrier", link.carrier);
+    if (link.master != 0) set_field(L, "master", std::string_view(link_name(links, link.master)));
     lua_rawseti(L, -2, ++count);
   }
   return 1;
@@ -124,8 +122,8 @@ Result<int> addresses_body(lua_State* L) {
   int count = 0;
   for (const AddressInfo& one : addresses) {
     lua_createtable(L, 0, 2);
-    set(L, "link", std::string_view(link_name(links, one.link)));
-    set(L, "address", one.address.text().view());
+    set_field(L, "link", std::string_view(link_name(links, one.link)));
+    set_field(L, "address", one.address.text().view());
     lua_rawseti(L, -2, ++count);
   }
   return 1;
@@ -139,10 +137,10 @@ Result<int> routes_body(lua_State* L) {
   int count = 0;
   for (const RouteInfo& route : routes) {
     lua_createtable(L, 0, 4);
-    set(L, "to", route.to.text().view());
-    if (route.via) set(L, "via", route.via->text().view());
-    if (route.link != 0) set(L, "link", std::string_view(link_name(links, route.link)));
-    if (route.metric != 0) set(L, "metric", static_cast<double>(route.metric));
+    set_field(L, "to", route.to.text().view());
+    if (route.via) set_field(L, "via", route.via->text().view());
+    if (route.link != 0) set_field(L, "link", std::string_view(link_name(links, route.link)));
+    if (route.metric != 0) set_field(L, "metric", static_cast<double>(route.metric));
     lua_rawseti(L, -2, ++count);
   }
   return 1;
@@ -156,10 +154,10 @@ Result<int> neighbours_body(lua_State* L) {
   int count = 0;
   for (const NeighbourInfo& one : neighbours) {
     lua_createtable(L, 0, 4);
-    set(L, "link", std::string_view(link_name(links, one.link)));
-    set(L, "address", one.address.text().view());
-    set(L, "mac", one.mac);
-    set(L, "permanent", one.permanent);
+    set_field(L, "link", std::string_view(link_name(links, one.link)));
+    set_field(L, "address", one.address.text().view());
+    set_field(L, "mac", one.mac);
+    set_field(L, "permanent", one.permanent);
     lua_rawseti(L, -2, ++count);
   }
   return 1;
@@ -224,8 +222,6 @@ Result<void> read_peer(Table& table, AddLink& link, Fd& kept) {
   return peer.finish();
 }
 
-constexpr Name kModes[] = {{"private", MACVLAN_MODE_PRIVATE}, {"vepa", MACVLAN_MODE_VEPA}, {"bridge", MACVLAN_MODE_BRIDGE}, {"passthru", MACVLAN_MODE_PASSTHRU}};
-
 Result<int> link_add_body(lua_State* L) {
   NetlinkSocket* socket = CCSAND_TRY(self(L, "link_add"));
   Table table = CCSAND_TRY(Table::argument(L, 2, "link_add"));
@@ -241,7 +237,7 @@ Result<int> link_add_body(lua_State* L) {
   link.master = CCSAND_TRY(link_key(table, *socket, "master"));
   link.parent = CCSAND_TRY(link_key(table, *socket, "parent"));
   std::uint64_t mode = MACVLAN_MODE_BRIDGE;
-  CCSAND_TRY(table.word("mode", kModes, mode));
+  CCSAND_TRY(table.word("mode", kMacvlanModes, mode));
   link.macvlan_mode = static_cast<std::uint32_t>(mode);
   std::int64_t vlan = 0;
   CCSAND_TRY(table.integer("vlan", vlan, 1, 4094));
@@ -439,101 +435,6 @@ int socket_to_string(lua_State* L) {
   return 1;
 }
 
-// ---- bridges
-
-struct BridgeHandle {
-  std::shared_ptr<Bridge> bridge;
-};
-Result<std::shared_ptr<Bridge>> bridge_self(lua_State* L, const char* method) {
-  if (auto bridge = to_bridge(L, 1)) return bridge;
-  return make_error(EINVAL, method, "", "is a method of networks: network:" + std::string(method) + "(...)");
-}
-// bridge { name =, subnet =, isolated =, masquerade =, host_access =, mtu =, dns = }: made when it is first used
-Result<int> bridge_body(lua_State* L) {
-  BridgeSpec spec;
-  if (lua_type(L, 1) == LUA_TSTRING && std::string_view(lua_tostring(L, 1)) == "nat") {
-    spec = default_bridge();
-  } else {
-    Table table = CCSAND_TRY(Table::argument(L, 1, "bridge"));
-    spec = CCSAND_TRY(read_bridge(table));
-  }
-  push_bridge(L, spec.isolated ? std::make_shared<Bridge>(std::move(spec)) : CCSAND_TRY(shared_bridge(spec)));
-  return 1;
-}
-Result<int> bridge_open_body(lua_State* L) {
-  auto bridge = CCSAND_TRY(bridge_self(L, "open"));
-  CCSAND_TRY(bridge->open());
-  return 0;
-}
-// netlink(): a socket in the namespace that the bridge is in
-Result<int> bridge_netlink_body(lua_State* L) {
-  auto bridge = CCSAND_TRY(bridge_self(L, "netlink"));
-  CCSAND_TRY(bridge->open());
-  NetlinkSocket& socket = push_socket(L);
-  Fd place = CCSAND_TRY(bridge->namespace_fd() >= 0 ? sys::dup_cloexec(bridge->namespace_fd()) : own_network_namespace());
-  CCSAND_TRY(fill(socket, std::move(place)));
-  return 1;
-}
-Result<int> bridge_subnets_body(lua_State* L) {
-  auto bridge = CCSAND_TRY(bridge_self(L, "subnets"));
-  lua_createtable(L, 2, 0);
-  int count = 0;
-  for (const IpPrefix& subnet : bridge->is_open() ? bridge->subnets() : bridge->spec().subnets) {
-    push_text(L, subnet.text().view());
-    lua_rawseti(L, -2, ++count);
-  }
-  return 1;
-}
-// cut(a, b), heal(a, b): between the ports of these names, the host ends of containers' interfaces
-Result<int> bridge_cut_body(lua_State* L) {
-  auto bridge = CCSAND_TRY(bridge_self(L, "cut"));
-  std::string one = CCSAND_TRY(text_argument(L, 2, "cut")), other = CCSAND_TRY(text_argument(L, 3, "cut"));
-  if (!is_link_name(one) || !is_link_name(other)) return make_error(EINVAL, "cut", "", "takes the names of two links");
-  CCSAND_TRY(bridge->open());
-  CCSAND_TRY(bridge->cut(one, other));
-  return 0;
-}
-Result<int> bridge_heal_body(lua_State* L) {
-  auto bridge = CCSAND_TRY(bridge_self(L, "heal"));
-  std::string one = CCSAND_TRY(text_argument(L, 2, "heal")), other = CCSAND_TRY(text_argument(L, 3, "heal"));
-  if (!is_link_name(one) || !is_link_name(other)) return make_error(EINVAL, "heal", "", "takes the names of two links");
-  CCSAND_TRY(bridge->heal(one, other));
-  return 0;
-}
-Result<int> bridge_name_body(lua_State* L) {
-  auto bridge = CCSAND_TRY(bridge_self(L, "name"));
-  push_text(L, bridge->spec().name);
-  return 1;
-}
-Result<int> bridge_close_body(lua_State* L) {
-  auto bridge = CCSAND_TRY(bridge_self(L, "close"));
-  if (bridge->is_used()) return make_error(EBUSY, "close", "network", "containers of this process are on it", "end them first");
-  bridge->close();
-  return 0;
-}
-int collect_bridge(lua_State* L) {
-  static_cast<BridgeHandle*>(lua_touserdata(L, 1))->~BridgeHandle();
-  return 0;
-}
-int bridge_equal(lua_State* L) {
-  lua_pushboolean(L, to_bridge(L, 1) == to_bridge(L, 2) ? 1 : 0);
-  return 1;
-}
-int bridge_to_string(lua_State* L) {
-  auto bridge = to_bridge(L, 1);
-  std::string text = bridge && !bridge->spec().isolated ? "network " + bridge->spec().name : std::string("isolated network");
-  if (bridge)
-    for (const IpPrefix& subnet : bridge->subnets().empty() ? bridge->spec().subnets : bridge->subnets()) text += " " + std::string(subnet.text().view());
-  push_text(L, text);
-  return 1;
-}
-
-// close_all(): takes down every network that no container of this process is on
-Result<int> close_all_body(lua_State*) {
-  close_networks();
-  return 0;
-}
-
 constexpr Function kSocketMethods[] = {
     {"links", binding<links_body>},           {"addresses", binding<addresses_body>},
     {"routes", binding<routes_body>},         {"neighbours", binding<neighbours_body>},
@@ -544,25 +445,14 @@ constexpr Function kSocketMethods[] = {
     {"neighbour_remove", binding<neighbour_remove_body>}, {"queue_set", binding<queue_set_body>},
     {"nft", binding<nft_body>},               {"sysctl", binding<sysctl_body>},
     {"close", binding<close_body>}};
-constexpr Function kBridgeMethods[] = {{"open", binding<bridge_open_body>},       {"close", binding<bridge_close_body>},
-                                       {"netlink", binding<bridge_netlink_body>}, {"subnets", binding<bridge_subnets_body>}, {"cut", binding<bridge_cut_body>}, {"heal", binding<bridge_heal_body>},
-                                       {"name", binding<bridge_name_body>}};
 constexpr Function kFunctions[] = {{"open", binding<open_body>},
-                                   {"namespace", binding<namespace_body>},
-                                   {"bridge", binding<bridge_body>},
-                                   {"close_all", binding<close_all_body>}};
+                                   {"namespace", binding<namespace_body>}};
 }  // namespace
 
-std::shared_ptr<Bridge> to_bridge(lua_State* L, int index) {
-  auto* handle = static_cast<BridgeHandle*>(userdata_of(L, index, kBridgeType));
-  return handle != nullptr ? handle->bridge : nullptr;
-}
-
-void push_bridge(lua_State* L, std::shared_ptr<Bridge> bridge) {
-  auto* handle = new (lua_newuserdata(L, sizeof(BridgeHandle))) BridgeHandle;
-  luaL_getmetatable(L, kBridgeType);
-  lua_setmetatable(L, -2);
-  handle->bridge = std::move(bridge);
+Result<void> push_netlink_socket(lua_State* L, int namespace_fd) {
+  NetlinkSocket& socket = push_socket(L);
+  Fd place = CCSAND_TRY(namespace_fd >= 0 ? sys::dup_cloexec(namespace_fd) : own_network_namespace());
+  return fill(socket, std::move(place));
 }
 
 int open_netlink(lua_State* L) {
@@ -570,13 +460,10 @@ int open_netlink(lua_State* L) {
   begin_type(L, kSocketType, collect_socket, socket_to_string, "a netlink socket");
   register_functions(L, kSocketMethods);
   end_type(L);
-  begin_type(L, kBridgeType, collect_bridge, bridge_to_string, "a network");
-  lua_pushcfunction(L, bridge_equal);
-  lua_setfield(L, -3, "__eq");
-  register_functions(L, kBridgeMethods);
-  end_type(L);
+  open_bridges(L);
   lua_createtable(L, 0, 4);
   register_functions(L, kFunctions);
+  register_bridge_functions(L);
   return 1;
 }
 

@@ -10,7 +10,6 @@
 namespace ccsand {
 
 namespace {
-constexpr Name kMacvlanModes[] = {{"private", MACVLAN_MODE_PRIVATE}, {"vepa", MACVLAN_MODE_VEPA}, {"bridge", MACVLAN_MODE_BRIDGE}, {"passthru", MACVLAN_MODE_PASSTHRU}};
 
 Error at_key(const Error& error, const std::string& key) {
   std::string reason = error.reason.empty() ? error.message() : std::string(error.reason.view());

@@ -1,10 +1,14 @@
 // The keys of a container that are its network.
 #pragma once
 
+#include <linux/if_link.h>
+
 #include "bindings/table.hpp"
 #include "core/container_spec.hpp"
 
 namespace ccsand {
+
+constexpr Name kMacvlanModes[] = {{"private", MACVLAN_MODE_PRIVATE}, {"vepa", MACVLAN_MODE_VEPA}, {"bridge", MACVLAN_MODE_BRIDGE}, {"passthru", MACVLAN_MODE_PASSTHRU}};
 
 // network, ports, dns, and network_rules, which lua/ccsand/network.lua makes of egress.
 Result<void> read_network(Table& container, ContainerSpec& spec);

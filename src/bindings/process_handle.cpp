@@ -71,29 +71,21 @@ Result<Process*> own(lua_State* L, const char* method) {
   return process;
 }
 
-void set_number(lua_State* L, const char* key, double value) {
-  lua_pushnumber(L, value);
-  lua_setfield(L, -2, key);
-}
-void set_text(lua_State* L, const char* key, std::string_view text) {
-  push_text(L, text);
-  lua_setfield(L, -2, key);
-}
 double seconds(const timeval& time) { return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6; }
 
 void push_status(lua_State* L, const sys::WaitStatus& end) {
   lua_createtable(L, 0, 6);
-  if (end.code == kUnknownEnd) return set_text(L, "reason", "ended");
+  if (end.code == kUnknownEnd) return set_field(L, "reason", "ended");
   bool exited = end.code == CLD_EXITED;
-  set_text(L, "reason", exited ? "exited" : "signalled");
-  set_number(L, "status", exited ? end.status : 128 + end.status);
+  set_field(L, "reason", exited ? "exited" : "signalled");
+  set_field(L, "status", static_cast<double>(exited ? end.status : 128 + end.status));
   if (!exited) {
     std::string_view name = word_of(signal_names(), static_cast<std::uint64_t>(end.status));
-    set_text(L, "signal", name.empty() ? std::to_string(end.status) : std::string(name));
+    set_field(L, "signal", name.empty() ? std::to_string(end.status) : std::string(name));
   }
-  set_number(L, "user", seconds(end.usage.ru_utime));
-  set_number(L, "system", seconds(end.usage.ru_stime));
-  set_number(L, "max_rss", static_cast<double>(end.usage.ru_maxrss) * 1024);
+  set_field(L, "user", seconds(end.usage.ru_utime));
+  set_field(L, "system", seconds(end.usage.ru_stime));
+  set_field(L, "max_rss", static_cast<double>(end.usage.ru_maxrss) * 1024);
 }
 
 constexpr int kRaise = -1;  // of a body: the error value is on top of the stack

@@ -9,6 +9,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "core/directory.hpp"
 #include "sys/device.hpp"
 #include "sys/file.hpp"
 #include "sys/inspect.hpp"
@@ -147,17 +148,10 @@ std::optional<std::uint64_t> keyed(std::string_view text, std::string_view key) 
 Result<std::vector<std::string>> children(const Directory& directory) {
   std::vector<std::string> names;
   Fd fd = CCSAND_TRY(open_file(directory, ".", O_RDONLY | O_DIRECTORY));
-  alignas(dirent64) char records[4096];
-  for (;;) {
-    std::size_t size = CCSAND_TRY(sys::getdents64(fd.get(), &records[0], sizeof records, directory.path));
-    if (size == 0) return names;
-    for (std::size_t at = 0; at < size;) {
-      const auto* entry = reinterpret_cast<const dirent64*>(&records[at]);  // NOLINT: the kernel's format
-      at += entry->d_reclen;
-      const char* name = &entry->d_name[0];
-      if (entry->d_type == DT_DIR && name[0] != '.') names.emplace_back(name);
-    }
-  }
+  CCSAND_TRY(for_each_entry(fd.get(), directory.path, [&names](const char* name, unsigned char type) {
+    if (type == DT_DIR && name[0] != '.') names.emplace_back(name);
+  }));
+  return names;
 }
 
 void collect_processes(const Directory& directory, std::vector<pid_t>& pids) {

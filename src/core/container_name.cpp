@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <ctime>
 
+#include "core/directory.hpp"
 #include "core/exec_message.hpp"
 #include "core/generation.hpp"
 #include "core/names.hpp"
@@ -111,15 +112,9 @@ Result<Fd> listen_as(int directory, std::string_view name) {
 
 std::vector<std::string> files_in(int directory) {
   std::vector<std::string> files;
-  alignas(dirent64) char entries[4096];
-  for (auto size = sys::getdents64(directory, &entries[0], sizeof entries, "run directory"); size && *size != 0;
-       size = sys::getdents64(directory, &entries[0], sizeof entries, "run directory")) {
-    for (std::size_t at = 0; at < *size;) {
-      const auto* entry = reinterpret_cast<const dirent64*>(&entries[at]);
-      if (is_name_file(&entry->d_name[0])) files.emplace_back(&entry->d_name[0]);
-      at += entry->d_reclen;
-    }
-  }
+  (void)for_each_entry(directory, "run directory", [&files](const char* file, unsigned char) {  // the rest is found the next time
+    if (is_name_file(file)) files.emplace_back(file);
+  });
   return files;
 }
 std::string_view name_in(std::string_view file) { return file.substr(file.find('-') + 1); }

@@ -13,6 +13,7 @@
 
 #include "core/cgroup.hpp"
 #include "core/container_name.hpp"
+#include "core/directory.hpp"
 #include "core/generation.hpp"
 #include "core/network/bridge.hpp"
 #include "sys/file.hpp"
@@ -160,19 +161,13 @@ Result<void> sweep() {
   std::string path = run_directory();
   bool networks = false, names = false;
   if (auto directory = sys::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW)) {
-    // Without readdir's allocations: this is on the way of every start.
-    alignas(dirent64) char entries[4096];
-    for (auto size = sys::getdents64(directory->get(), &entries[0], sizeof entries, path); size && *size != 0;
-         size = sys::getdents64(directory->get(), &entries[0], sizeof entries, path)) {
-      for (std::size_t at = 0; at < *size;) {
-        const auto* entry = reinterpret_cast<const dirent64*>(&entries[at]);
-        std::string_view name(&entry->d_name[0]);
-        names = names || is_name_file(name);
-        if (name.starts_with("state-")) sweep_file(directory->get(), entry->d_name);
-        for (const char* start : {"net-", "forwarding-", "hosts-", "resolv-"}) networks = networks || name.starts_with(start);
-        at += entry->d_reclen;
-      }
-    }
+    // What cannot be read now is left to the next start.
+    (void)for_each_entry(directory->get(), path, [&](const char* entry, unsigned char) {
+      std::string_view name(entry);
+      names = names || is_name_file(name);
+      if (name.starts_with("state-")) sweep_file(directory->get(), entry);
+      for (const char* start : {"net-", "forwarding-", "hosts-", "resolv-"}) networks = networks || name.starts_with(start);
+    });
   }
   if (networks) sweep_networks();
   if (names) sweep_names();

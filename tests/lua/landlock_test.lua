@@ -89,7 +89,7 @@ local rights = { "execute", "write_file", "read_file", "read_dir", "remove_dir",
 -- Kernels need several at once for these: execve reads, link makes, rename removes and makes.
 local also = { read_file = { "execute" }, make_reg = { "refer", "rename" }, remove_file = { "rename" }, refer = { "rename" } }
 local attack = [[
-local work = "/tmp/work/"
+local work = "/tmp/place/"
 local function opened(path, flags)
   local fd, why = call(2, path, flags, 0)
   if fd >= 0 then ffi.C.close(fd) end

@@ -1,4 +1,4 @@
-// Bridges: making them, sharing them between processes, taking them down.
+// Bridges: making them, sharing them between processes, what containers have of them.
 #include "core/network/bridge.hpp"
 
 #include <dirent.h>
@@ -10,7 +10,9 @@
 #include <cerrno>
 #include <map>
 
+#include "core/directory.hpp"
 #include "core/generation.hpp"
+#include "core/network/bridge_remains.hpp"
 #include "core/network/dump.hpp"
 #include "core/network/firewall.hpp"
 #include "core/network/forwarding.hpp"
@@ -24,7 +26,7 @@
 namespace ccsand {
 
 namespace {
-constexpr std::uint8_t kBridgeMac = 0xc0, kContainerMac = 0xcc;
+constexpr std::uint8_t kContainerMac = 0xcc;
 
 // Made of the Internet address: what neighbours remember of an address stays true for the next
 // container that has it.
@@ -58,72 +60,6 @@ Result<std::string> collision(const Mnl& mnl, int socket, const IpPrefix& subnet
 
 bool host_has_ipv6() { return bool(sys::fstatat(AT_FDCWD, "/proc/sys/net/ipv6/conf/all/forwarding", 0)); }
 
-std::string record_name(const std::string& number, const std::string& bridge) { return "net-" + number + "-" + bridge; }
-
-// What a bridge put on the host besides its files.
-struct OnHost {
-  explicit OnHost(const Registry& registry) : link(registry->bridge), rules(registry->rules != 0), cuts(registry->cuts != 0) {}
-  std::uint32_t link;
-  bool rules, cuts;  // where there are none, the kernel may not even know of such tables
-};
-// Takes it down. Under the lock; with nobody left who uses it.
-void take_down(const NetworkLock& lock, const std::string& number, const std::string& name, const OnHost& made) {
-  std::uint32_t index = made.link;
-  auto mnl = load_mnl();
-  auto socket = sys::netlink_socket(NETLINK_ROUTE);
-  bool gone = false;
-  if (mnl && socket) {
-    // A crash may have come before the number was noted: ccsand's bridges have addresses of its own kind.
-    auto links = dump_links(**mnl, socket->get());
-    if (links && index == 0)
-      for (const LinkInfo& link : *links)
-        if (link.name == name && link.kind == "bridge" && link.mac && (*link.mac)[0] == 0x02 && (*link.mac)[1] == kBridgeMac) index = link.index;
-    auto found = sys::interface_index(socket->get(), name);
-    std::vector<NetworkChange> removals;
-    // Its ports go with their containers' namespaces, which the kernel takes down a while after their end.
-    if (links && index != 0)
-      for (const LinkInfo& link : *links)
-        if (link.master == index && link.name.starts_with("cs")) removals.emplace_back(RemoveLink{link.index});
-    if (found && index != 0 && *found == index) removals.emplace_back(RemoveLink{index});
-    for (const NetworkChange& removal : removals) (void)send_changes(**mnl, socket->get(), {&removal, 1});
-    auto after = dump_links(**mnl, socket->get());
-    gone = links && after && std::none_of(after->begin(), after->end(), [index](const LinkInfo& link) { return index != 0 && link.index == index; });
-  }
-  if (made.rules) gone = bool(run_nft(table_removal(name))) && gone;
-  if (made.cuts) (void)run_nft(cuts_removal(name));  // it does nothing without the bridge
-  gone = remove_name_files(lock.directory(), number + "-" + name) && gone;
-  if (!gone) return;  // the record stays for the next sweep
-  (void)sys::unlinkat(lock.directory(), record_name(number, name).c_str(), 0);
-}
-
-// What follows `start` in the names of files in the run directory.
-std::vector<std::string> files_from(const NetworkLock& lock, const std::string& start) {
-  std::vector<std::string> names;
-  auto listing = sys::openat2(lock.directory(), ".", O_RDONLY | O_DIRECTORY);
-  if (!listing) return names;
-  alignas(dirent64) char entries[4096];
-  for (auto size = sys::getdents64(listing->get(), &entries[0], sizeof entries, "run directory"); size && *size != 0;
-       size = sys::getdents64(listing->get(), &entries[0], sizeof entries, "run directory")) {
-    for (std::size_t at = 0; at < *size;) {
-      const auto* entry = reinterpret_cast<const dirent64*>(&entries[at]);
-      at += entry->d_reclen;
-      std::string_view name(&entry->d_name[0]);
-      if (name.starts_with(start)) names.emplace_back(name.substr(start.size()));
-    }
-  }
-  return names;
-}
-// The bridges of this network namespace that have a record: their names.
-std::vector<std::string> recorded_bridges(const NetworkLock& lock, const std::string& number) { return files_from(lock, record_name(number, "")); }
-
-// The files of names of isolated networks whose process is gone: "pPID-START-COUNT".
-void sweep_isolated(const NetworkLock& lock) {
-  for (const std::string& rest : files_from(lock, "hosts-p")) {
-    unsigned long long pid = 0, start = 0;
-    if (sscanf(rest.c_str(), "%llu-%llu-", &pid, &start) != 2 || is_alive({static_cast<pid_t>(pid), start})) continue;
-    (void)remove_name_files(lock.directory(), "p" + rest);  // or the next sweep does
-  }
-}
 }  // namespace
 
 std::string new_link_name() {
@@ -298,12 +234,7 @@ Result<void> Bridge::open_shared() {
 // What the dead had, on the host, too: nobody else knows of it any more.
 void Bridge::forget_dead() {
   auto forgotten = registry_.forget_dead();
-  if (spec_.isolated) return;
-  if (!forgotten.ports.empty()) (void)run_nft(port_removal(spec_.name, forgotten.ports));
-  if (forgotten.names.empty()) return;
-  auto hosts = HostsFile::open(key_);
-  if (!hosts) return;  // a stale name is no harm
-  for (std::uint32_t place : forgotten.names) hosts->clear(place);
+  if (!spec_.isolated) forget_on_host(spec_.name, key_, forgotten);
 }
 
 void Bridge::close() {
@@ -440,14 +371,19 @@ Result<void> Bridge::connect(const std::string& host_end, const std::string& nam
   return send_changes(*mnl_, socket_.get(), {&add, 1});
 }
 
-Result<void> Bridge::cut(const std::string& one, const std::string& other) {
+// Cuts are rules where the bridge is.
+Result<void> Bridge::run_rules_there(const std::string& rules) {
   std::optional<NamespaceVisit> visit;
   if (namespace_.open()) visit.emplace(CCSAND_TRY(NamespaceVisit::enter(namespace_.get())));
-  std::string name = spec_.isolated ? "isolated" : spec_.name, rules;
+  CCSAND_TRY(run_nft(rules));
+  return {};
+}
+Result<void> Bridge::cut(const std::string& one, const std::string& other) {
+  std::string name = cuts_name(), rules;
   if (!std::exchange(has_cuts_, true)) rules = cuts_table(name);
   registry_->cuts = 1;
   // Once more is no error: what is there is added again.
-  auto done = run_nft(rules + cuts_change(name, "add", one, other));
+  auto done = run_rules_there(rules + cuts_change(name, "add", one, other));
   if (done) return {};
   Error error = done.error();
   error.operation = "cut";
@@ -456,12 +392,8 @@ Result<void> Bridge::cut(const std::string& one, const std::string& other) {
 }
 Result<void> Bridge::heal(const std::string& one, const std::string& other) {
   if (!has_cuts_) return {};
-  std::optional<NamespaceVisit> visit;
-  if (namespace_.open()) visit.emplace(CCSAND_TRY(NamespaceVisit::enter(namespace_.get())));
-  std::string name = spec_.isolated ? "isolated" : spec_.name;
   // Added first, so that it is there to be removed.
-  CCSAND_TRY(run_nft(cuts_change(name, "add", one, other) + cuts_change(name, "delete", one, other)));
-  return {};
+  return run_rules_there(cuts_change(cuts_name(), "add", one, other) + cuts_change(cuts_name(), "delete", one, other));
 }
 
 Result<std::string> Bridge::resolver_path() {
@@ -493,29 +425,6 @@ void close_networks() {
   for (const auto& [name, bridge] : bridges())
     if (!bridge->is_used()) bridge->close();  // a value that the recipe still has opens it again
   std::erase_if(bridges(), [](const auto& entry) { return entry.second.use_count() == 1 && !entry.second->is_used(); });
-}
-
-void sweep_networks() {
-  auto lock = NetworkLock::take();
-  auto number = namespace_number();
-  if (!lock || !number) return;
-  bool left = false;
-  for (const std::string& name : recorded_bridges(*lock, *number)) {
-    auto registry = Registry::open(*lock, record_name(*number, name), false);
-    if (!registry) continue;
-    auto forgotten = registry->forget_dead();
-    if (registry->is_new() || !registry->is_held()) {
-      take_down(*lock, *number, name, OnHost(*registry));
-      continue;
-    }
-    left = true;
-    if (!forgotten.ports.empty()) (void)run_nft(port_removal(name, forgotten.ports));
-    if (forgotten.names.empty()) continue;
-    if (auto hosts = HostsFile::open(*number + "-" + name))
-      for (std::uint32_t place : forgotten.names) hosts->clear(place);
-  }
-  if (!left) restore_forwarding(*lock);
-  sweep_isolated(*lock);
 }
 
 }  // namespace ccsand

@@ -79,6 +79,8 @@ class Bridge {
   Result<void> set_up(const NetworkLock& lock);
   Result<void> choose_subnets();
   void forget_dead();
+  Result<void> run_rules_there(const std::string& rules);
+  [[nodiscard]] std::string cuts_name() const { return spec_.isolated ? "isolated" : spec_.name; }  // of their table
   Result<std::uint32_t> add_bridge(const std::string& name, bool with_addresses);
 
   BridgeSpec spec_;

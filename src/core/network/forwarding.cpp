@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <vector>
 
+#include "core/directory.hpp"
 #include "sys/file.hpp"
 #include "sys/inspect.hpp"
 
@@ -15,12 +16,6 @@ namespace ccsand {
 namespace {
 std::string path_of(const std::string& name) { return "/proc/sys/net/" + name; }
 
-Result<std::string> read_text(int directory, const std::string& path) {
-  Fd file = CCSAND_TRY(sys::openat2(directory, path.c_str(), O_RDONLY));
-  std::string text(8192, '\0');
-  text.resize(CCSAND_TRY(sys::read(file.get(), text.data(), text.size(), path)));
-  return text;
-}
 Result<std::string> record_name() { return "forwarding-" + CCSAND_TRY(namespace_number()); }
 
 // Sets it and notes what it was: "name value" on a line, before the change.
@@ -38,21 +33,15 @@ Result<void> change(const NetworkLock& lock, const std::string& name, std::strin
 Result<void> keep_advertisements(const NetworkLock& lock) {
   auto directory = sys::open("/proc/sys/net/ipv6/conf", O_RDONLY | O_DIRECTORY);
   if (!directory) return directory.error();
-  alignas(dirent64) char entries[4096];
-  for (auto size = sys::getdents64(directory->get(), &entries[0], sizeof entries, "conf"); size && *size != 0;
-       size = sys::getdents64(directory->get(), &entries[0], sizeof entries, "conf")) {
-    for (std::size_t at = 0; at < *size;) {
-      const auto* entry = reinterpret_cast<const dirent64*>(&entries[at]);
-      at += entry->d_reclen;
-      std::string_view link(&entry->d_name[0]);
-      // Not what later links begin with: nobody on a bridge of ours is to be believed.
-      if (link.starts_with('.') || link == "all" || link == "default") continue;
-      std::string name = "ipv6/conf/" + std::string(link) + "/accept_ra";
-      auto value = get_network_sysctl(name);
-      if (value && *value == "1") CCSAND_TRY(change(lock, name, "2"));
-    }
-  }
-  return {};
+  Result<void> done;
+  CCSAND_TRY(for_each_entry(directory->get(), "conf", [&](std::string_view link, unsigned char) {
+    // Not what later links begin with: nobody on a bridge of ours is to be believed.
+    if (!done || link.starts_with('.') || link == "all" || link == "default") return;
+    std::string name = "ipv6/conf/" + std::string(link) + "/accept_ra";
+    auto value = get_network_sysctl(name);
+    if (value && *value == "1") done = change(lock, name, "2");
+  }));
+  return done;
 }
 }  // namespace
 

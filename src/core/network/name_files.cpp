@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <functional>
 
+#include "core/directory.hpp"
 #include "core/state.hpp"
 #include "sys/file.hpp"
 #include "sys/inspect.hpp"
@@ -23,12 +24,6 @@ constexpr std::size_t kPlace = 240;
 
 std::int64_t offset_of(std::uint32_t place) { return static_cast<std::int64_t>(kHead.size() + place * kPlace); }
 
-Result<std::string> read_file(const char* path) {
-  Fd file = CCSAND_TRY(sys::open(path, O_RDONLY));
-  std::string text(16384, '\0');
-  text.resize(CCSAND_TRY(sys::read(file.get(), text.data(), text.size(), path)));
-  return text;
-}
 }  // namespace
 
 bool is_host_name(std::string_view name) {
@@ -69,7 +64,7 @@ void HostsFile::clear(std::uint32_t place) {
 
 Result<std::string> resolver_file(const std::string& network, const std::string& text) {
   std::string path = run_directory() + "/resolv-" + network + "-" + std::to_string(std::hash<std::string>()(text));
-  auto there = read_file(path.c_str());
+  auto there = read_text(AT_FDCWD, path);
   if (there && *there == text) return path;
   // Whole or not at all: another process may look at the same moment.
   std::string draft = path + "-" + std::to_string(own_key().pid);
@@ -87,7 +82,7 @@ Result<std::string> resolver_file(const std::string& network, const std::string&
 Result<std::string> host_resolvers() {
   // What systemd-resolved asks itself comes first to none; its second file has the real ones (systemd-resolved(8)).
   for (const char* path : {"/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"}) {
-    auto text = read_file(path);
+    auto text = read_text(AT_FDCWD, path);
     if (!text) continue;
     std::string kept;
     bool reachable = false;
@@ -117,18 +112,11 @@ bool remove_name_files(int directory, const std::string& network) {
   auto listing = sys::openat2(directory, ".", O_RDONLY | O_DIRECTORY);
   if (!listing) return false;
   std::vector<std::string> names;
-  alignas(dirent64) char entries[4096];
-  for (;;) {
-    auto size = sys::getdents64(listing->get(), &entries[0], sizeof entries, "run directory");
-    if (!size) return false;
-    if (*size == 0) break;
-    for (std::size_t at = 0; at < *size;) {
-      const auto* entry = reinterpret_cast<const dirent64*>(&entries[at]);
-      at += entry->d_reclen;
-      std::string_view name(&entry->d_name[0]);
-      if (name.starts_with("resolv-" + network + "-")) names.emplace_back(name);
-    }
-  }
+  const std::string start = "resolv-" + network + "-";
+  auto listed = for_each_entry(listing->get(), "run directory", [&](std::string_view name, unsigned char) {
+    if (name.starts_with(start)) names.emplace_back(name);
+  });
+  if (!listed) return false;
   names.push_back("hosts-" + network);  // the last: by it a sweep finds the rest
   for (const std::string& name : names) {
     auto removed = sys::unlinkat(directory, name.c_str(), 0);

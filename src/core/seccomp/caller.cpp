@@ -9,6 +9,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "core/directory.hpp"
 #include "sys/file.hpp"
 #include "sys/process.hpp"
 #include "sys/seccomp.hpp"
@@ -17,17 +18,6 @@ namespace ccsand {
 
 namespace {
 std::string proc_path(pid_t thread, const char* name) { return "/proc/" + std::to_string(thread) + "/" + name; }
-
-Result<std::string> read_whole(const std::string& path) {
-  Fd file = CCSAND_TRY(sys::open(path.c_str(), O_RDONLY));
-  std::string text;
-  char part[4096];
-  for (;;) {
-    std::size_t size = CCSAND_TRY(sys::read(file.get(), &part[0], sizeof part, path));
-    if (size == 0) return text;
-    text.append(&part[0], size);
-  }
-}
 
 // The numbers of the line "Name:\t1\t2\t3".
 std::vector<std::uint64_t> numbers_of(const std::string& status, const char* name, int base = 10) {
@@ -67,7 +57,7 @@ Result<Fd> foreign_namespace(pid_t thread, const char* kind) {
 Result<Caller> examine_caller(pid_t thread) {
   Caller caller;
   caller.thread = thread;
-  std::string status = CCSAND_TRY(read_whole(proc_path(thread, "status")));
+  std::string status = CCSAND_TRY(read_text(AT_FDCWD, proc_path(thread, "status")));
   auto first = [&status](const char* name, std::uint64_t otherwise, int base = 10) {
     auto numbers = numbers_of(status, name, base);
     return numbers.empty() ? otherwise : numbers.front();
