@@ -1,15 +1,6 @@
 -- loop.lua RUNS LEVEL ROOT COMMAND...: that level, RUNS times in this process; prints the median
 -- in microseconds of start and wait.
-local ffi = require "ffi"
-ffi.cdef [[
-  struct ccsand_time { long seconds, nanoseconds; };
-  int clock_gettime(int clock, struct ccsand_time *time);
-]]
-local time = ffi.new "struct ccsand_time"
-local function now()
-  ffi.C.clock_gettime(1, time)
-  return tonumber(time.seconds) * 1e6 + tonumber(time.nanoseconds) / 1e3
-end
+local now = require("ccsand").loop.now
 
 local runs, level = tonumber(table.remove(arg, 1)), table.remove(arg, 1)
 local box = dofile(debug.getinfo(1, "S").source:match("^@(.*)loop%.lua$") .. "level_" .. level .. ".lua")
@@ -22,4 +13,4 @@ for i = -2, runs do
   if i > 0 then took[i] = time_taken end
 end
 table.sort(took)
-print(("%.0f"):format(took[math.ceil(runs / 2)]))
+print(("%.0f"):format(took[math.ceil(runs / 2)] * 1e6))

@@ -151,7 +151,8 @@ bool is_alive(const ProcessKey& key) {
     // Dead, too, is who is only not yet waited for: ") Z ".
     std::size_t name_end = text->view().rfind(')');
     bool ended = name_end != std::string_view::npos && text->view().substr(name_end).starts_with(") Z");
-    return start && *start == key.start && !ended;
+    // Who could not read its own start time (out of descriptors) is alive as long as its number is.
+    return start && (key.start == 0 || *start == key.start) && !ended;
   }
   // Out of descriptors or memory is no death: what looks dead is ended by the sweep.
   return text.error().code != ENOENT && text.error().code != ESRCH;

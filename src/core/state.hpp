@@ -34,7 +34,7 @@ void forget_process(pid_t pid);
 // This process's own name in what it leaves to be swept: "<pid>-<start time in ticks>".
 struct ProcessKey {
   pid_t pid = 0;
-  std::uint64_t start = 0;  // field 22 of /proc/PID/stat
+  std::uint64_t start = 0;  // field 22 of /proc/PID/stat; 0 where that could not be read
 };
 const ProcessKey& own_key();
 // The start time of a process; an error where there is none.

@@ -124,7 +124,7 @@ for _, attempt in ipairs(attempts) do
   print(attempt[1], denied and "denied" or "allowed", result, why)
 end]]
 local function prepare()
-  local place = "/tmp/work"
+  local place = "/tmp/place"
   for _, name in ipairs { "", "/from", "/to", "/empty" } do sys.mkdir(place .. name, "0777") end
   for _, name in ipairs { "/file", "/old", "/from/a", "/from/b", "/program" } do
     local file = sys.open(place .. name, { "wronly", "creat" }, { mode = "0755" })
@@ -135,7 +135,7 @@ end
 local function attempts_with(allowed)
   local device = { "read_file", "write_file" }
   for _, right in ipairs(allowed) do if right == "ioctl_dev" then device[3] = right end end
-  local list = { paths = { ["/tmp/work"] = allowed, ["/dev/null"] = device, ["/run"] = { "read", "execute" } } }
+  local list = { paths = { ["/tmp/place"] = allowed, ["/dev/null"] = device, ["/run"] = { "read", "execute" } } }
   for _, path in ipairs { "/bin", "/lib", "/lib64", "/usr", "/etc/ld.so.cache" } do list.paths[path] = { "read", "execute", optional = true } end
   local result = run_program(attack, { landlock = list, before_exec = prepare })
   local denied = {}

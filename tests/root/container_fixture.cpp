@@ -138,27 +138,37 @@ Background::~Background() {
   ::waitpid(pid_, nullptr, 0);
 }
 
-bool Background::read_until(const std::string& text, Clock::time_point deadline) {
-  while (text.empty() || output_.find(text) == std::string::npos) {
+bool Background::read_part() {
+  char part[4096];
+  ssize_t size = ::read(stream_.get(), part, sizeof part);
+  if (size <= 0) return stream_.close(), false;
+  output_.append(part, static_cast<std::size_t>(size));
+  return true;
+}
+bool Background::await(const std::string& text) {
+  auto deadline = Clock::now() + std::chrono::seconds(10);
+  while (output_.find(text) == std::string::npos) {
     auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
     pollfd polled = {stream_.get(), POLLIN, 0};
-    if (left <= 0 || ::poll(&polled, 1, static_cast<int>(left)) <= 0) return false;
-    char part[4096];
-    ssize_t size = ::read(stream_.get(), part, sizeof part);
-    if (size <= 0) return text.empty();
-    output_.append(part, static_cast<std::size_t>(size));
+    if (left <= 0 || ::poll(&polled, 1, static_cast<int>(left)) <= 0 || !read_part()) return false;
   }
   return true;
 }
-bool Background::await(const std::string& text) { return read_until(text, Clock::now() + std::chrono::seconds(10)); }
 void Background::signal(int number) const { ::kill(pid_, number); }
 
+// Not until the stream's end: what the process left behind may hold it open.
 int Background::wait(int seconds) {
   auto deadline = Clock::now() + std::chrono::seconds(seconds);
-  pollfd end = {pidfd_.get(), POLLIN, 0};
-  bool ended = read_until("", deadline);
-  auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
-  ended = ended && ::poll(&end, 1, static_cast<int>(std::max<std::int64_t>(left, 0))) > 0;
+  bool ended = false;
+  while (!ended) {
+    auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
+    pollfd polled[2] = {{pidfd_.get(), POLLIN, 0}, {stream_.get(), POLLIN, 0}};
+    if (left <= 0 || ::poll(polled, 2, static_cast<int>(left)) <= 0) break;
+    ended = polled[0].revents != 0;
+    if (polled[1].revents != 0) (void)read_part();
+  }
+  for (pollfd rest = {stream_.get(), POLLIN, 0}; stream_.open() && ::poll(&rest, 1, 0) > 0 && read_part();) {
+  }
   if (!ended) ::kill(pid_, SIGKILL);
   int status = 0;
   ::waitpid(std::exchange(pid_, -1), &status, 0);

@@ -58,7 +58,7 @@ class Background {
   [[nodiscard]] pid_t pid() const { return pid_; }
 
  private:
-  bool read_until(const std::string& text, Clock::time_point deadline);
+  bool read_part();  // false at its end
   pid_t pid_ = -1;
   Fd pidfd_, stream_;
   std::string output_;
