@@ -158,7 +158,7 @@ function Container:start(command, options)
     capture = options.capture, stdin = options.stdin, show_denied = options.show_denied, stream = on_line and true, interactive = options.interactive,
     stdin_null = options.stdin == nil and not options.inherit_stdin and not options.interactive,
   }, limits_of(options))
-  return require("ccsand.running").new(handle, spec, on_call, on_line)
+  return require("ccsand.running").new(handle, spec, on_call, on_line, options.capture)
 end
 
 --- Keeps assembled containers waiting for their commands: { size = 8, reuse_network = true }.

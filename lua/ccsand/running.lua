@@ -6,11 +6,11 @@ local running = {}
 local Running = {}
 local handles = setmetatable({}, { __mode = "k" }) -- running container -> { handle, spec, on_call, result }
 
---- For ccsand.container: the value of a handle of ccsand.core.
-function running.new(handle, spec, on_call, on_line)
+--- For ccsand.container: the value of a handle of ccsand.core, whose output is streamed where there is `on_line`, and else kept where it is `captured`.
+function running.new(handle, spec, on_call, on_line, captured)
   local self = setmetatable({}, Running)
   local stream = on_line and require("ccsand.stream").new(handle, on_line)
-  handles[self] = { stream = stream, handle = handle, spec = spec, on_call = on_call, pid = handle:pid() }
+  handles[self] = { stream = stream, captured = captured and not on_line, handle = handle, spec = spec, on_call = on_call, pid = handle:pid() }
   local loop = invocation.in_task()
   if loop then loop.current():adopt(self) end
   return self
@@ -102,9 +102,14 @@ end
 
 -- ---- what it reads and prints
 
-local function stream_of(self, method)
-  return entry_of(self, method).stream
-    or error(core.error(method .. ": its output is not at hand", "start it with interactive = true, or with on_stdout or on_stderr"))
+local function not_at_hand(method, more)
+  error(core.error(method .. ": its output is not at hand", "start it with interactive = true, or with on_stdout or on_stderr" .. (more or "")))
+end
+local function stream_of(self, method) return entry_of(self, method).stream or not_at_hand(method) end
+-- To look at alone, what is kept for the result will do.
+local function seen_of(entry, method)
+  if entry.captured and not entry.kept then entry.kept = require("ccsand.stream").of_kept(entry.handle) end
+  return entry.stream or entry.kept or not_at_hand(method, ", or with capture = true")
 end
 
 --- Bytes for its standard input, sent as it reads them.
@@ -159,7 +164,7 @@ function Running:wait_for(what)
   local deadline = event.now() + event.duration(within)
   local line
   if what.line ~= nil then
-    local stream = stream_of(self, "wait_for { line }")
+    local stream = seen_of(entry, "wait_for { line }")
     line = stream:search(function() return stream:find_line(what.line, what.pattern) end, within, ("wait_for line %q"):format(what.line))
   end
   if what.file ~= nil then

@@ -23,6 +23,13 @@ function stream.new(handle, on_line)
   return self
 end
 
+--- Of a handle whose output is kept for its result: for find_line, which takes nothing away.
+function stream.of_kept(handle)
+  local self = setmetatable({ handle = handle, kept = true }, Stream)
+  for i = 1, 2 do self[i] = { text = "", open = true, seen = 0 } end
+  return self
+end
+
 function Stream:ended() return self.handle:ended() and not self[1].open and not self[2].open end
 
 -- Calls the function with each whole line of a text; answers what is left of it.
@@ -61,7 +68,13 @@ function Stream:collect()
   for i = 1, 2 do
     local one = self[i]
     if one.open then
-      local text, open = self.handle:take(i)
+      local text, open
+      if self.kept then
+        text, open = self.handle:kept(i, one.seen)
+        one.seen = one.seen + #text
+      else
+        text, open = self.handle:take(i)
+      end
       one.open = open
       one.text = #text > 0 and one.text .. text or one.text
       if #one.text > most_text then one.text = one.text:sub(-most_text) end

@@ -657,7 +657,7 @@ function Pool:close() end
 
 --- What `wait_for` waits for.
 ---@class ccsand.Awaited
---- A line on standard output or error that has this text; nothing is used up.
+--- A line on standard output or error that has this text; nothing is used up. The output has to be at hand: `interactive`, `on_stdout`, `on_stderr` or `capture`.
 ---@field line? string
 --- Whether `line` is a Lua pattern. Default false.
 ---@field pattern? boolean

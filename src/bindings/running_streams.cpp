@@ -46,6 +46,16 @@ Result<int> take_body(lua_State* L) {
   lua_pushboolean(L, open);
   return 2;
 }
+// kept(1 or 2, from): what is kept for the result and came after `from` bytes, and whether more can come
+Result<int> kept_body(lua_State* L) {
+  RunningHandle* handle = CCSAND_TRY(running_argument(L, "kept"));
+  auto which = CCSAND_TRY(integer_argument(L, 2, "kept", 1, 2));
+  auto from = CCSAND_TRY(integer_argument(L, 3, "kept", 0, std::int64_t{1} << 52));
+  bool open = false;
+  push_text(L, handle->running->kept_output(static_cast<int>(which) - 1, static_cast<std::size_t>(from), open));
+  lua_pushboolean(L, open);
+  return 2;
+}
 // await_news(deadline): outside of a loop
 Result<int> await_news_body(lua_State* L) {
   RunningHandle* handle = CCSAND_TRY(running_argument(L, "await_news"));
@@ -184,7 +194,7 @@ Result<int> bury_body(lua_State*) {
 }
 
 constexpr Function kMethods[] = {{"write", binding<write_body>},       {"close_stdin", binding<close_stdin_body>},
-                                 {"take", binding<take_body>},         {"await_news", binding<await_news_body>},
+                                 {"take", binding<take_body>},         {"await_news", binding<await_news_body>}, {"kept", binding<kept_body>},
                                  {"put_text", binding<put_text_body>}, {"put_file", binding<put_file_body>},
                                  {"get_text", binding<get_text_body>}, {"get_file", binding<get_file_body>},
                                  {"exists", binding<exists_body>},     {"get_ready", binding<get_ready_body>},

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/seccomp/supervisor.hpp"
@@ -109,6 +110,8 @@ class Running {
   void close_input();  // when all is sent; a terminal gets its end-of-file character
   // What came since the last time; `open` is false when no more will.
   std::string take_output(int which, bool& open);
+  // What is kept for the result and came after the first `from` bytes; nothing is taken.
+  std::string_view kept_output(int which, std::size_t from, bool& open) const;
   // Waits until there is output to take, it has ended or the deadline has passed.
   Result<bool> await_news(std::int64_t deadline_ns);
   [[nodiscard]] bool has_user_namespace() const { return own_user_namespace_; }

@@ -104,6 +104,11 @@ std::string Running::take_output(int which, bool& open) {
   note_change();
   return std::exchange(outputs_[which].fresh, {});
 }
+std::string_view Running::kept_output(int which, std::size_t from, bool& open) const {
+  open = outputs_[which].fd.open();
+  std::string_view all = which == 0 ? result_.out : result_.err;
+  return all.substr(std::min(from, all.size()));
+}
 
 void Running::write_input() {
   bool broken = false, full = false;
@@ -147,8 +152,9 @@ void Running::close_input() {
 
 Result<bool> Running::await_news(std::int64_t deadline_ns) {
   const bool open[2] = {outputs_[0].fd.open(), outputs_[1].fd.open()};
-  auto news = [this, &open] {
-    return ended_ || !outputs_[0].fresh.empty() || !outputs_[1].fresh.empty() || open[0] != outputs_[0].fd.open() || open[1] != outputs_[1].fd.open();
+  const std::uint64_t read = outputs_[0].total + outputs_[1].total;
+  auto news = [this, &open, read] {
+    return ended_ || outputs_[0].total + outputs_[1].total != read || !outputs_[0].fresh.empty() || !outputs_[1].fresh.empty() || open[0] != outputs_[0].fd.open() || open[1] != outputs_[1].fd.open();
   };
   while (!news()) {
     if (deadline_ns >= 0 && monotonic_ns() >= deadline_ns) return false;

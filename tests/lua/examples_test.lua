@@ -5,11 +5,19 @@ t.begin()
 local test, equal, match = t.test, t.equal, t.match
 local source = os.getenv("CCSAND_SOURCE_DIR") or (arg[0]:match("^(.*)/[^/]*$") or ".") .. "/../.."
 
+local skipped
 test("the example tests pass", function()
   local text, status = t.run_host(("cd '%s' && IMAGE='%s' '%s' test docs/examples"):format(source, t.image, t.ccsand))
   equal(status, 0, text)
   match(text, "an upper%-case server / answers %[one%]")
   match(text, "a rename that fails leaves the old file %[EIO%]")
+  skipped = {}
+  for why in text:gmatch "\nskip  [^\n]*: ([^\n]+)  %(" do
+    if not skipped[why] then skipped[why], skipped[#skipped + 1] = true, why end
+  end
+end)
+test("none of the example tests was skipped", function()
+  if skipped and #skipped > 0 then t.skip(table.concat(skipped, "; ")) end
 end)
 
 test("the tests in docs/test-runner.md do what they say", function()

@@ -83,10 +83,19 @@ end)
 
 -- ---- hostile containers
 
+-- The processes that have this in their environment, and the cgroups of a ccsand that has ended.
+local function left_of(mark, pid)
+  local processes = t.host_lines(("grep -lzsxF 'MARK=%s' /proc/[0-9]*/environ"):format(mark))
+  local groups = t.host_lines(("find /sys/fs/cgroup -type d -path '*/ccsand/%d-*' 2>/dev/null"):format(pid))
+  return table.concat(processes, " ") .. table.concat(groups, " ")
+end
+
 test("bombs, floods and containers that stop or end themselves fail their own test alone", function()
-  local text, status = run([[
+  local text, status, folder = run([[
+    local ccsand_pid = io.open("/proc/self/stat"):read "*n"
+    io.stderr:write(("ccsand is %d\n"):format(ccsand_pid))
     local function box(more)
-      local spec = { image = IMAGE, limits = { pids = 20, memory = "64M" } }
+      local spec = { image = IMAGE, limits = { pids = 20, memory = "64M" }, env = { MARK = "hostile" .. ccsand_pid } }
       for key, value in pairs(more or {}) do spec[key] = value end
       return spec
     end
@@ -110,6 +119,36 @@ test("bombs, floods and containers that stop or end themselves fail their own te
       local running = t.start(box(), { "sh", "-c", "exec 0<&- 1>&- 2>&-; sleep 3600" })
       t.is_nil(running:wait "50ms")
     end)
+    test("closes all there may be", { each = { true, false } }, function(t, init)
+      local result = t.container(box { init = init }):capture { "sh", "-c", 'i=0; while [ $i -le 255 ]; do eval "exec $i>&-"; i=$((i + 1)); done; exit 3' }
+      t.ended(result, { status = 3 })
+    end)
+    test("prints gigabytes to nobody", function(t)
+      local running = t.start(box(), { "sh", "-c", "exec cat /dev/zero" }, { interactive = true, capture = false })
+      t.is_nil(running:wait "100ms")
+    end)
+    test("kills ccsand, which it sees", function(t)
+      local result = t.container(box { namespaces = { pid = "host" } }):capture { "sh", "-c",
+        ("for signal in KILL STOP INT; do kill -$signal %d; done; echo on"):format(ccsand_pid) }
+      t.equal(result.stdout, "on\n")
+      t.equal(select(2, result.stderr:gsub("not permitted", "")), 3)
+    end)
+    test("its pid 1 is killed from outside", function(t)
+      local running = t.start(box { init = true }, { "sh", "-c", "trap '' HUP TERM; touch /tmp/up; sleep 3600 & sleep 3600" })
+      running:wait_for { file = "/tmp/up" }
+      os.execute("kill -9 " .. running:pid())
+      t.ended(running:wait "5s", { reason = "signalled", signal = "KILL" })
+    end)
+    test("is killed in a call that the test decides", function(t)
+      local running
+      running = t.start(box { notify = { sync = function() os.execute("kill -9 " .. running:pid()) return true end } }, { "sync" })
+      t.ended(running:wait "5s", { signal = "KILL" })
+    end)
+    test("is left frozen, with a bomb in it", function(t)
+      local running = t.start(box(), { "sh", "-c", "bomb() { bomb | bomb & }; touch /tmp/up; bomb; exec sleep 3600" })
+      running:wait_for { file = "/tmp/up" }
+      running:freeze()
+    end)
     test("changes its session and leaves orphans", function(t)
       t.ended(t.container(box { init = true }):capture { "sh", "-c", "for i in 1 2 3; do setsid sleep 3600 & done; exit 0" })
     end)
@@ -125,10 +164,24 @@ test("bombs, floods and containers that stop or end themselves fail their own te
     test("out of memory", function(t)
       t.ended(t.container(box()):capture { "sh", "-c", "exec tail /dev/zero" }, { reason = "oom", status = 137 })
     end)
+    test.suite("of a pool", { setup_all = function(s) return s.pool(box(), { size = 3 }) end }, function()
+      test("end", { each = { all = "kill -9 -1; kill -9 1; kill -9 $$", ["their group"] = "kill -9 0", ["by a stop"] = "kill -STOP $$; exit 0" } }, function(t, script)
+        local result = t.shared:run({ "sh", "-c", script }, { timeout = "1s" })
+        t.no_match(result.reason, "timeout")
+      end)
+      test("bomb", function(t) t.ended(t.shared:run({ "sh", "-c", "bomb() { bomb | bomb & }; bomb; exec sleep 3600" }, { timeout = "300ms" }), { reason = "timeout" }) end)
+      test("flood", function(t) t.ended(t.shared:run({ "yes" }, { output_limit = "1M", limit_output = true }), { reason = "output" }) end)
+      test("good", function(t) t.ended(t.shared:run { "true" }) end)
+    end)
     for i = 1, 4 do test("good " .. i, function(t) t.ended(t.container(box()):capture { "true" }) end) end
-  ]], "-j 6")
+  ]], "-j 6 --report tap=r.tap --report junit=r.xml --report json=r.json")
   equal(status, 0, text)
-  equal(counts(text), "12 passed, 0 failed, 1 failed as expected")
+  equal(counts(text), "25 passed, 0 failed, 1 failed as expected")
+  match(t.read(folder .. "/r.json"), '"counts":{[^}]*"passed":25')
+  equal(select(2, t.read(folder .. "/r.tap"):gsub("%f[%w]ok %d+ ", "")), 26)
+  match(t.read(folder .. "/r.xml"), 'tests="26" failures="0" errors="0"')
+  local pid = text:match "ccsand is (%d+)"
+  equal(left_of("hostile" .. pid, pid), "", "left")
 end)
 
 test("a failure shows what the test's containers printed and how they ended", function()

@@ -191,6 +191,49 @@ test("memory stays flat over thousands of runs", function()
   equal(status, 0, text:sub(-1000))
 end)
 
+test("memory and descriptors stay flat over thousands of containers, out of a pool or not", function()
+  local text, status = run([[
+    local function number(path, pattern)
+      local file = assert(io.open(path))
+      local text = file:read "*a"
+      file:close()
+      return tonumber(text:match(pattern))
+    end
+    local function measured()
+      collectgarbage() collectgarbage()
+      local open = 0
+      for fd = 0, 1023 do
+        local file = io.open("/proc/self/fdinfo/" .. fd)
+        if file then file:close() open = open + 1 end
+      end
+      return { lua = collectgarbage "count", memory = number("/proc/self/status", "RssAnon:%s*(%d+)"), descriptors = open }
+    end
+    local sanitized = number("/proc/self/status", "VmSize:%s*(%d+)") > 2 ^ 30  -- KiB: it keeps what was freed
+    local each, early, late = 5, 60, sanitized and 120 or 300  -- 300 and 1500 of each kind
+    local done, before = 0, nil
+    local spec = { image = IMAGE, sys = false, dev = false }
+    test.suite("s", { setup_all = function(s) return s.pool(spec, { size = 2 }) end }, function()
+      for i = 1, late do
+        test("n" .. i, function(t)
+          for _ = 1, each do
+            t.ended(t.container(spec):capture { "true" })
+            t.ended(t.shared:run { "true" })
+          end
+          done = done + 1
+          if done == early then before = measured() end
+          if done ~= late then return end
+          local after = measured()
+          io.stderr:write(("memory %d, then %d KiB; of Lua's %d, then %d; descriptors %d, then %d\n"):format(before.memory, after.memory, before.lua,
+            after.lua, before.descriptors, after.descriptors))
+          t.near(after.descriptors, before.descriptors, 16)  -- of the pool's that are just made ready
+          t.ok(after.lua - before.lua < 300, "Lua's memory")
+          if not sanitized then t.ok(after.memory - before.memory < 1000, "memory") end -- a leak of 0.8 KiB a run
+        end)
+      end
+    end) ]], "-j 1")
+  equal(status, 0, text:sub(-1000))
+end)
+
 -- ---- side by side
 
 test("-j: tests really overlap, and no more than so many", function()
