@@ -165,10 +165,12 @@ end
 function Container:pool(options)
   options = checked(options, "pool", "size", "reuse_network")
   of(self, "pool")
-  local reuse = options.reuse_network
-  return require("ccsand.pool").new(function()
-    return launch(self, "pool", nil, core.prepare, { capture = true, reuse_network = reuse })
-  end, options.size)
+  -- A function that decides calls has its own memory of each container: there the whole is made anew for each.
+  local function make()
+    return launch(self, "pool", nil, core.pool, { capture = true, reuse_network = options.reuse_network })
+  end
+  local function prepare(made) return at_place(self, made.prepare, made) end
+  return require("ccsand.pool").new(make, prepare, options.size)
 end
 
 return container

@@ -18,8 +18,12 @@ end
 
 -- One more is assembled, by its own process.
 local function begin_one(state)
-  local handle, spec = state.prepare()
-  state.waiting[#state.waiting + 1] = { handle = handle, spec = spec }
+  local made, spec, on_call = state.made, state.spec, nil
+  if not made then
+    made, spec, on_call = state.make()
+    if not on_call then state.made, state.spec = made, spec end
+  end
+  state.waiting[#state.waiting + 1] = { handle = state.prepare(made), spec = spec }
 end
 -- Until it waits for its command.
 local function make_ready(entry)
@@ -28,14 +32,15 @@ local function make_ready(entry)
   entry.ready = true
 end
 
---- For ccsand.container: `prepare` answers a handle and the container's table.
-function pool.new(prepare, size)
+--- For ccsand.container: `make` answers what the containers have in common, their table, and the function that decides
+--- their calls, where there is one; `prepare` answers the handle of one more.
+function pool.new(make, prepare, size)
   size = size or 4
   if type(size) ~= "number" or size < 1 or size > 256 or size ~= math.floor(size) then
     error(core.error("pool.size: must be a whole number from 1 to 256, got " .. tostring(size)))
   end
   local self = setmetatable({}, Pool)
-  local state = { prepare = prepare, size = size, waiting = {} }
+  local state = { make = make, prepare = prepare, size = size, waiting = {} }
   inner[self] = state
   for _ = 1, size do begin_one(state) end
   make_ready(state.waiting[1]) -- what does not work is told now
@@ -124,6 +129,7 @@ function Pool:close()
   state.closed = true
   for _, entry in ipairs(state.waiting) do entry.handle:close() end
   state.waiting = {}
+  if state.made then state.made:close() end
 end
 
 return pool

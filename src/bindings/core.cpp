@@ -18,6 +18,7 @@
 #include "bindings/running_streams.hpp"
 #include "bindings/table.hpp"
 #include "core/clock.hpp"
+#include "core/container_pool.hpp"
 #include "core/generation.hpp"
 #include "core/host_check.hpp"
 #include "core/seccomp/constants.hpp"
@@ -115,20 +116,61 @@ Result<void> read_start_options(lua_State* L, int index, ContainerRequest& reque
   return {};
 }
 
-using Starter = Result<std::unique_ptr<Running>> (*)(const ContainerSpec&, const RunOptions&);
-Result<int> start_by(lua_State* L, Starter start) {
+Result<ContainerRequest> read_request(lua_State* L) {
   ContainerRequest request = CCSAND_TRY(read_container(L, 1));
   CCSAND_TRY(read_hooks(L, 1, request.spec));
   CCSAND_TRY(read_start_options(L, 2, request));
   CCSAND_TRY(require_privileges());
-  Handle& handle = push_running(L);
   (void)open_state();  // without it containers end by their parent-death signal alone
-  handle.running = CCSAND_TRY(start(request.spec, request.options));
+  return request;
+}
+Result<int> start_body(lua_State* L) {
+  ContainerRequest request = CCSAND_TRY(read_request(L));
+  Handle& handle = push_running(L);
+  handle.running = CCSAND_TRY(Running::start(request.spec, request.options));
   return 1;
 }
-Result<int> start_body(lua_State* L) { return start_by(L, Running::start); }
-// prepare(container, options): one that waits for its command
-Result<int> prepare_body(lua_State* L) { return start_by(L, Running::prepare); }
+
+// ---- pools
+
+struct PoolHandle {
+  std::unique_ptr<ContainerPool> pool;
+};
+constexpr const char* kPoolType = "ccsand.pool";
+// pool(container, options): what its containers have in common
+Result<int> pool_body(lua_State* L) {
+  ContainerRequest request = CCSAND_TRY(read_request(L));
+  auto* handle = new (lua_newuserdata(L, sizeof(PoolHandle))) PoolHandle;
+  luaL_getmetatable(L, kPoolType);
+  lua_setmetatable(L, -2);
+  handle->pool = CCSAND_TRY(ContainerPool::create(std::move(request.spec), std::move(request.options)));
+  return 1;
+}
+Result<PoolHandle*> pool_argument(lua_State* L, const char* method) {
+  void* data = lua_touserdata(L, 1);
+  if (data == nullptr || lua_getmetatable(L, 1) == 0) return make_error(EINVAL, method, "", "is a method of pools");
+  luaL_getmetatable(L, kPoolType);
+  bool good = lua_rawequal(L, -1, -2) != 0;
+  lua_pop(L, 2);
+  auto* handle = static_cast<PoolHandle*>(data);
+  if (!good || !handle->pool) return make_error(EINVAL, method, "", "is a method of open pools");
+  return handle;
+}
+// prepare(): one that waits for its command
+Result<int> prepare_body(lua_State* L) {
+  PoolHandle* pool = CCSAND_TRY(pool_argument(L, "prepare"));
+  Handle& handle = push_running(L);
+  handle.running = CCSAND_TRY(pool->pool->prepare());
+  return 1;
+}
+Result<int> close_pool_body(lua_State* L) {
+  CCSAND_TRY(pool_argument(L, "close"))->pool.reset();
+  return 0;
+}
+int collect_pool(lua_State* L) {
+  static_cast<PoolHandle*>(lua_touserdata(L, 1))->~PoolHandle();
+  return 0;
+}
 
 // Runs in the foreground: signals for ccsand are the container's until it has ended.
 Result<int> run_body(lua_State* L) {
@@ -329,10 +371,11 @@ constexpr Function kMethods[] = {{"wait", binding<wait_body>},     {"kill", bind
                                  {"exec", binding<exec_body>},     {"trace", binding<trace_body>},
                                  {"id", binding<id_body>},
                                  {"ended", binding<ended_body>},   {"close", binding<close_body>}};
+constexpr Function kPoolMethods[] = {{"prepare", binding<prepare_body>}, {"close", binding<close_pool_body>}};
 constexpr Function kFunctions[] = {{"check", binding<check_body>},
                                    {"plan", binding<plan_body>},
                                    {"start", binding<start_body>},
-                                   {"prepare", binding<prepare_body>},
+                                   {"pool", binding<pool_body>},
                                    {"run", binding<run_body>},
                                    {"error", binding<error_body>},
                                    {"caller", binding<caller_body>},
@@ -352,6 +395,13 @@ int open_core(lua_State* L) {
   lua_setfield(L, -2, "__index");
   lua_pushliteral(L, "a running container");
   lua_setfield(L, -2, "__metatable");
+  lua_pop(L, 1);
+  luaL_newmetatable(L, kPoolType);
+  lua_pushcfunction(L, collect_pool);
+  lua_setfield(L, -2, "__gc");
+  lua_createtable(L, 0, 2);
+  register_functions(L, kPoolMethods);
+  lua_setfield(L, -2, "__index");
   lua_pop(L, 1);
   lua_createtable(L, 0, 8);
   register_functions(L, kFunctions);

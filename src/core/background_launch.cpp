@@ -13,6 +13,7 @@
 #include "core/launching.hpp"
 #include "core/seccomp/filter.hpp"
 #include "core/seccomp/system_calls.hpp"
+#include "core/zygote.hpp"
 #include "sys/process.hpp"
 
 namespace ccsand {
@@ -31,6 +32,9 @@ struct BackgroundLaunch::State {
   pid_t pid = 0;
   std::uint64_t owner = process_generation();
   bool handed_over = false;
+  std::shared_ptr<Zygote> zygote;  // until it has cloned the process
+  Birth birth;
+  StateRecord record;    // from before it is born
 };
 
 namespace {
@@ -85,10 +89,23 @@ class WordWriter {
 };
 }  // namespace
 
+void BackgroundLaunch::born(sys::Child child) {
+  State& state = *state_;
+  state.record.note(child.pid);
+  state.record.keep();
+  state.pid = state.host.context->child = child.pid;
+  state.launched.pidfd = std::move(child.pidfd);
+  state.host.context->child_pidfd = state.launched.pidfd.get();
+}
+
 BackgroundLaunch::BackgroundLaunch() = default;
 BackgroundLaunch::~BackgroundLaunch() {
   if (state_ && state_->owner != process_generation()) (void)state_.release();  // a forked copy: not its to end
   if (!state_) return;
+  if (!await_birth() && state_->zygote != nullptr) {
+    (void)state_.release();  // the zygote was killed, perhaps after its clone, which has this memory then
+    return;
+  }
   if (state_->pid != 0 && !state_->handed_over) {
     end_child(state_->launched.pidfd.get());  // or did so, if it has failed
     forget_process(state_->pid);
@@ -96,43 +113,93 @@ BackgroundLaunch::~BackgroundLaunch() {
   return_arena(state_->host.arena);
 }
 
-Result<std::unique_ptr<BackgroundLaunch>> BackgroundLaunch::begin(const Plan& plan, Until until) {
+Result<std::unique_ptr<BackgroundLaunch>> BackgroundLaunch::make(const Plan& plan) {
   if (plan.clone_step() == plan.steps().size()) return make_error(EINVAL, "plan", "", "has no clone step to start a process with");
   CCSAND_TRY(open_own_pidfd());
-  std::unique_ptr<BackgroundLaunch> held(new BackgroundLaunch);
-  held->state_ = std::make_unique<State>(plan, CCSAND_TRY(take_arena()));
+  std::unique_ptr<BackgroundLaunch> made(new BackgroundLaunch);
+  made->state_ = std::make_unique<State>(plan, CCSAND_TRY(take_arena()));
+  made->state_->launched.context.fds.assign(static_cast<std::size_t>(plan.slots()), -1);
+  return made;
+}
+
+Result<std::unique_ptr<BackgroundLaunch>> BackgroundLaunch::begin(const Plan& plan) {
+  auto held = CCSAND_TRY(make(plan));
+  CCSAND_TRY(held->start(false));
+  return held;
+}
+Result<std::unique_ptr<BackgroundLaunch>> BackgroundLaunch::begin_waiting(const Plan& plan, Waiting waiting) {
+  auto held = CCSAND_TRY(make(plan));
   State& state = *held->state_;
-  Launch& host = state.host;
-  host.context->fds.assign(static_cast<std::size_t>(plan.slots()), -1);
-  auto begun = [&]() -> Result<void> {
-    CCSAND_TRY(run_host_steps(host, 0, host.clone_at, -1));
-    if (until == Until::command) host.hold_at = place_to_hold(plan, *host.block);
-    else if (const Exec* exec = exec_of(plan)) host.context->exec = make_image(*exec, host.context->identity);
-    prepare_order(host);
-    state.child_side.other_before = host.other_before;
-    state.child_side.hands_over = host.hands_over;
-    state.child_side.filtered_at = host.filtered_at;
-    state.child_side.hold_at = host.hold_at;
-    state.op = clone_of(plan);
-    StateRecord record;
-    auto child = CCSAND_TRY(clone_child(host, state.child_side, state.child_context, {state.op, false, true}, state.signal));
-    record.note(child.pid);
-    record.keep();
-    state.pid = host.context->child = child.pid;
-    state.launched.pidfd = std::move(child.pidfd);
-    host.context->child_pidfd = state.launched.pidfd.get();
-    // What waits for none of the child's steps.
-    std::size_t last = host.clone_at + 1;
-    while (last < plan.steps().size() && host.other_before[last] == 0 && plan.steps()[last].side == Side::host) ++last;
-    state.next = last;
-    return run_host_steps(host, host.clone_at + 1, last, state.launched.pidfd.get());
-  }();
-  undo_own_changes(*host.context);
-  if (!begun) return begun.error();
+  for (auto& [slot, fd] : waiting.given) state.host.context->put(slot, std::move(fd));
+  state.host.hold_at = place_to_hold(plan, *state.host.block);
+  if (waiting.zygote != nullptr) {
+    state.host.context->identity = waiting.zygote->identity();
+    state.zygote = std::move(waiting.zygote);
+    state.birth.leftovers = std::move(waiting.leftovers);
+  }
+  CCSAND_TRY(held->start(false));
+  return held;
+}
+Result<std::unique_ptr<BackgroundLaunch>> BackgroundLaunch::begin_own(const Plan& plan, void (*afterwards)(void*), void* argument) {
+  auto held = CCSAND_TRY(make(plan));
+  held->state_->host.afterwards = afterwards;
+  held->state_->host.argument = argument;
+  CCSAND_TRY(held->start(true));
   return held;
 }
 
+Result<void> BackgroundLaunch::start(bool shares_files) {
+  State& state = *state_;
+  Launch& host = state.host;
+  const Plan& plan = host.plan;
+  auto begun = [&]() -> Result<void> {
+    CCSAND_TRY(run_host_steps(host, 0, host.clone_at, -1));
+    bool waits = host.hold_at < plan.steps().size();
+    if (const Exec* exec = exec_of(plan); exec != nullptr && !waits) host.context->exec = make_image(*exec, host.context->identity);
+    prepare_order(host);
+    Launch& child_side = state.child_side;
+    child_side.other_before = host.other_before;
+    child_side.hands_over = host.hands_over;
+    child_side.filtered_at = host.filtered_at;
+    child_side.hold_at = host.hold_at;
+    child_side.afterwards = host.afterwards;
+    child_side.argument = host.argument;
+    state.op = clone_of(plan);
+    state.next = host.clone_at + 1;
+    Cloning how{state.op, false, host.afterwards == nullptr, shares_files};
+    if (state.zygote != nullptr) {
+      state.birth.request = CCSAND_TRY(prepare_clone(host, child_side, state.child_context, how, state.signal));
+      state.birth.stack = host.arena.stack;
+      state.birth.child_side = &child_side;
+      state.zygote->ask(state.birth);
+      return {};
+    }
+    auto child = CCSAND_TRY(clone_child(host, child_side, state.child_context, how, state.signal));
+    born(std::move(child));
+    // What waits for none of the child's steps.
+    std::size_t last = state.next;
+    while (last < plan.steps().size() && host.other_before[last] == 0 && plan.steps()[last].side == Side::host) ++last;
+    CCSAND_TRY(run_host_steps(host, state.next, last, pidfd()));
+    state.next = last;
+    return {};
+  }();
+  undo_own_changes(*host.context);
+  return begun;
+}
+
+// Where a zygote was asked to clone it.
+Result<void> BackgroundLaunch::await_birth() {
+  State& state = *state_;
+  if (state.zygote == nullptr) return {};
+  CCSAND_TRY(state.zygote->await(state.birth));
+  state.zygote.reset();
+  auto child = CCSAND_TRY(cloned(state.host, std::move(state.birth.child), state.signal));
+  born(std::move(child));
+  return {};
+}
+
 Result<void> BackgroundLaunch::ready() {
+  CCSAND_TRY(await_birth());
   State& state = *state_;
   int pidfd = state.launched.pidfd.get();
   CCSAND_TRY(run_host_steps(state.host, state.next, state.host.hold_at, pidfd));

@@ -1,5 +1,5 @@
 // A launch that goes on while its caller does other things: the container's process assembles itself. It may
-// stop before its command, which is told later: what pools keep.
+// stop before its command, which is told later: what pools keep. Or it has no command, but is one of ours: a zygote.
 #pragma once
 
 #include <memory>
@@ -7,23 +7,33 @@
 #include <vector>
 
 #include "core/executor.hpp"
+#include "sys/namespace.hpp"
 
 namespace ccsand {
 
+class Zygote;
+
 class BackgroundLaunch {
  public:
-  enum class Until {
-    exec,     // of the plan's command
-    command,  // it waits for the one that release() tells it
-  };
-  // Starts the container's process and does what the host has to do at once; the process goes on by itself. `plan` has
+  // Starts the process and does what the host has to do at once; the process goes on by itself. `plan` has
   // to outlive it.
-  static Result<std::unique_ptr<BackgroundLaunch>> begin(const Plan& plan, Until until);
+  static Result<std::unique_ptr<BackgroundLaunch>> begin(const Plan& plan);  // to the exec of the plan's command
+  // The same to where it waits for the command that release() tells it. `given` fills slots. A zygote clones it,
+  // where there is one; then the process closes `leftovers`, as the last who has them.
+  struct Waiting {
+    std::vector<std::pair<Slot, Fd>> given;
+    std::shared_ptr<Zygote> zygote;
+    std::vector<Fd> leftovers;
+  };
+  static Result<std::unique_ptr<BackgroundLaunch>> begin_waiting(const Plan& plan, Waiting waiting);
+  // A process that shares memory and descriptors with this one. It calls the function after its steps, which must neither
+  // allocate nor return.
+  static Result<std::unique_ptr<BackgroundLaunch>> begin_own(const Plan& plan, void (*afterwards)(void*), void* argument);
   ~BackgroundLaunch();  // ends the process, where it was not handed over by finish()
   BackgroundLaunch(const BackgroundLaunch&) = delete;
   BackgroundLaunch& operator=(const BackgroundLaunch&) = delete;
 
-  // Until it waits for its command; the error of a set-up that failed.
+  // Until it waits for its command, or has come to its function; the error of a set-up that failed.
   Result<void> ready();
   // It executes this command, in place of the plan's; an empty one is the plan's own.
   Result<void> release(const std::vector<std::string>& argv);
@@ -41,6 +51,10 @@ class BackgroundLaunch {
  private:
   BackgroundLaunch();
   struct State;
+  static Result<std::unique_ptr<BackgroundLaunch>> make(const Plan& plan);
+  Result<void> start(bool shares_files);
+  Result<void> await_birth();
+  void born(sys::Child child);
   std::unique_ptr<State> state_;
 };
 

@@ -12,17 +12,21 @@ namespace ccsand {
 
 namespace {
 
-// What a child can make itself as well as its clone.
-constexpr std::uint64_t kLate = CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC;
+// What the child makes itself, beside others. A zygote's clone is beside them already, but for what takes long.
+std::uint64_t late_namespaces(const Assembly& assembly) {
+  if (!assembly.late_namespaces) return 0;
+  return assembly.from_zygote ? CLONE_NEWNET : CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC;
+}
 
-std::uint64_t fresh_namespaces(const ContainerSpec& spec) {
+std::uint64_t fresh_namespaces(const PlanBuilder& b) {
+  const ContainerSpec& spec = b.spec;
   std::uint64_t flags = 0;
   auto add = [&flags](const NamespaceChoice& choice, std::uint64_t flag) {
     if (choice.kind == NamespaceChoice::fresh) flags |= flag;
   };
   add(spec.mount, CLONE_NEWNS);
   add(spec.pid, CLONE_NEWPID);
-  if (spec.spare_network < 0) add(spec.net, CLONE_NEWNET);
+  if (!b.assembly.spare_network) add(spec.net, CLONE_NEWNET);
   add(spec.uts, CLONE_NEWUTS);
   add(spec.ipc, CLONE_NEWIPC);
   add(spec.user, CLONE_NEWUSER);
@@ -113,15 +117,25 @@ void prepare_network(PlanBuilder& b) {
   }
 }
 
+void look_up_user(PlanBuilder& b, Slot root) {
+  const ContainerSpec& spec = b.spec;
+  b.plan.host(LookUpUser{root, spec.command_user, spec.command_group, spec.command_groups, spec.home_from_user});
+}
+
 void prepare_host(PlanBuilder& b) {
   const ContainerSpec& spec = b.spec;
   if (spec.landlock)  // first of all: it may be more than this kernel can keep
     b.plan.host(MakeRuleset{*spec.landlock, b.restriction.ruleset = b.plan.new_slot()});
   open_joined(b);
-  if (spec.mount.kind != NamespaceChoice::joined) open_sources(b);
+  if (b.assembly.spare_network) b.plan.set_spare_network(b.plan.new_slot());
+  for (std::size_t i = 0; i < b.assembly.streams.size(); ++i) b.plan.add_stream(b.plan.new_slot());
+  if (spec.mount.kind != NamespaceChoice::joined) {
+    if (!b.assembly.from_zygote) open_root(b);
+    open_sources(b);
+  }
   if (spec.init) b.plan.host(OpenInit{b.init = b.plan.new_slot()});
   prepare_network(b);
-  b.plan.host(LookUpUser{b.root_tree, spec.command_user, spec.command_group, spec.command_groups, spec.home_from_user});
+  if (!b.assembly.from_zygote) look_up_user(b, b.root_tree);
   if (wants_cgroup(spec)) b.plan.host(CreateCgroup{spec.limits});
   if (spec.time.kind == NamespaceChoice::fresh)
     b.plan.host(PrepareTimeNamespace{spec.monotonic_offset_ns, spec.boottime_offset_ns, false});
@@ -131,10 +145,9 @@ void prepare_host(PlanBuilder& b) {
 void clone_and_attend(PlanBuilder& b) {
   const ContainerSpec& spec = b.spec;
   Clone clone;
-  clone.namespaces = fresh_namespaces(spec);
+  clone.namespaces = fresh_namespaces(b) & ~late_namespaces(b.assembly);
   // In a joined user namespace the others are made after it: they belong to it.
   if (spec.user.kind == NamespaceChoice::joined) clone.namespaces &= CLONE_NEWPID;
-  if (spec.late_namespaces) clone.namespaces &= ~kLate;
   clone.into_cgroup = wants_cgroup(spec);
   // A child that shares memory cannot enter a time namespace, nor run Lua.
   clone.copies_memory = has_container_hooks(spec) || spec.time.kind != NamespaceChoice::host || joins_any(spec);
@@ -187,10 +200,10 @@ void join_namespaces(PlanBuilder& b) {
   if (b.own_user || spec.user.kind == NamespaceChoice::joined)
     b.plan.container(SetIdentity{0, 0, std::vector<gid_t>{}, false, false});
   if (spec.user.kind == NamespaceChoice::joined)
-    if (std::uint64_t rest = fresh_namespaces(spec) & ~std::uint64_t{CLONE_NEWPID}; rest != 0) b.plan.container(Unshare{rest});
-  if (std::uint64_t late = fresh_namespaces(spec) & kLate; spec.late_namespaces && spec.user.kind != NamespaceChoice::joined && late != 0)
+    if (std::uint64_t rest = fresh_namespaces(b) & ~std::uint64_t{CLONE_NEWPID}; rest != 0) b.plan.container(Unshare{rest});
+  if (std::uint64_t late = fresh_namespaces(b) & late_namespaces(b.assembly); spec.user.kind != NamespaceChoice::joined && late != 0)
     b.plan.container(Unshare{late});
-  if (spec.spare_network >= 0) b.plan.container(JoinNamespace{CLONE_NEWNET, "", spec.spare_network});
+  if (b.assembly.spare_network) b.plan.container(JoinNamespace{CLONE_NEWNET, "", -1, b.plan.spare_network()});
   if (spec.cgroup.kind == NamespaceChoice::fresh) b.plan.container(Unshare{CLONE_NEWCGROUP});
 }
 
@@ -220,12 +233,16 @@ void set_attributes(PlanBuilder& b) {
   b.plan.container(SetUmask{spec.umask});
 }
 
+void limit_capabilities(PlanBuilder& b) {
+  SetCapabilities bounding;
+  bounding.bounding = b.spec.capabilities;
+  b.plan.container(bounding);
+}
+
 void drop_rights(PlanBuilder& b) {
   const ContainerSpec& spec = b.spec;
   if (spec.securebits != 0) b.plan.container(SetSecurebits{spec.securebits});
-  SetCapabilities bounding;
-  bounding.bounding = spec.capabilities;
-  b.plan.container(bounding);
+  if (!b.assembly.from_zygote) limit_capabilities(b);
   b.plan.container(SetIdentity{{}, {}, {}, true, spec.ambient != 0});
   SetCapabilities sets;
   sets.effective = sets.permitted = spec.capabilities;
@@ -249,7 +266,7 @@ void exec_command(PlanBuilder& b) {
   const ContainerSpec& spec = b.spec;
   b.plan.container(SetParentDeathSignal{SIGKILL, true});  // a change of credentials cleared it
   b.plan.container(CloseDescriptors{3, spec.kept_descriptors});
-  b.plan.container(ResetSignals{});
+  if (!b.assembly.from_zygote) b.plan.container(ResetSignals{});
   bool landlocked = b.restriction.ruleset != kNoSlot || b.restriction.fd >= 0;
   if (landlocked) b.plan.container(b.restriction);
   if (spec.no_new_privs) load_filter(b);
@@ -282,7 +299,12 @@ void enter_root(PlanBuilder& b) {
     call_hooks(b, Phase::setup);
     return;
   }
-  assemble_root(b);
+  if (b.assembly.from_zygote) {
+    b.plan.container(OpenProcessRoot{0, b.root = b.plan.new_slot()});
+    return assemble_mounts(b);
+  }
+  assemble_tree(b);
+  assemble_mounts(b);
   configure_network(b);  // as late as this: meanwhile the host makes its links
   call_hooks(b, Phase::setup);
   swap_roots(b);
@@ -303,6 +325,12 @@ void allow_paths(PlanBuilder& b) {
   for (const LandlockRule& rule : b.spec.landlock->rules) b.plan.container(AllowPath{rule, b.restriction.ruleset});
 }
 
+void redirect(PlanBuilder& b) {
+  Redirect redirect{b.spec.redirects, kNoSlot, {}};
+  for (std::size_t i = 0; i < b.plan.streams().size(); ++i) redirect.slots.emplace_back(b.plan.streams()[i], b.assembly.streams[i]);
+  if (!redirect.pairs.empty() || !redirect.slots.empty()) b.plan.container(std::move(redirect));
+}
+
 void container_side(PlanBuilder& b) {
   const ContainerSpec& spec = b.spec;
   if (joins_any(spec)) b.plan.container(SetDumpable{false});
@@ -310,13 +338,13 @@ void container_side(PlanBuilder& b) {
   b.plan.container(NewSessionKeyring{});
   join_namespaces(b);
   if (spec.new_session) b.plan.container(StartSession{});
-  if (!spec.redirects.empty()) b.plan.container(Redirect{spec.redirects, kNoSlot});
+  redirect(b);
   if (!spec.hostname.empty()) b.plan.container(SetHostname{spec.hostname});
   if (!spec.domainname.empty()) b.plan.container(SetDomainname{spec.domainname});
   if (b.network) {
     if (!b.born_networked()) b.plan.host(ConnectNetwork{b.network});
   } else {
-    if (spec.net.kind == NamespaceChoice::fresh && spec.spare_network < 0) b.plan.container(BringUpLoopback{});
+    if (spec.net.kind == NamespaceChoice::fresh && !b.assembly.spare_network) b.plan.container(BringUpLoopback{});
     set_sysctls(b);
   }
   enter_root(b);
@@ -328,8 +356,8 @@ void container_side(PlanBuilder& b) {
 
 }  // namespace
 
-Plan compile(const ContainerSpec& spec) {
-  PlanBuilder b(spec);
+Plan compile(const ContainerSpec& spec, const Assembly& assembly) {
+  PlanBuilder b(spec, assembly);
   prepare_host(b);
   clone_and_attend(b);
   container_side(b);
@@ -338,13 +366,39 @@ Plan compile(const ContainerSpec& spec) {
   return std::move(b.plan);
 }
 
+bool can_have_zygote(const ContainerSpec& spec) {
+  // What copies memory is not for one that shares it.
+  if (!spec.hooks.empty() || joins_any(spec) || spec.time.kind != NamespaceChoice::host) return false;
+  // What needs the host's mounts beside the root, after the zygote has left them: proc in a user namespace, the
+  // parts of a layer, the host's /proc/sys, a place for the device tree.
+  if (spec.user.kind != NamespaceChoice::host || spec.root.access == RootSpec::layer || !spec.sysctls.empty() || (!spec.dev && !spec.masked_paths.empty())) return false;
+  bool plain_network = spec.network.interfaces.empty() && spec.network.rules.empty();
+  return plain_network && spec.mount.kind == NamespaceChoice::fresh && spec.pid.kind == NamespaceChoice::fresh;
+}
+
+Plan compile_zygote(const ContainerSpec& spec) {
+  const Assembly as_it_comes;
+  PlanBuilder b(spec, as_it_comes);
+  open_root(b);
+  look_up_user(b, b.root_tree);
+  if (spec.dev) b.plan.host(OpenDeviceTree{b.plan.new_slot()});  // it shows whether nodes can be made: Zygote::start
+  b.plan.host(Clone{CLONE_NEWNS, false, false});
+  b.plan.container(StartSession{});
+  assemble_tree(b);
+  swap_roots(b);
+  limit_capabilities(b);
+  b.plan.container(ResetSignals{});
+  return std::move(b.plan);
+}
+
 Plan compile_exec(const ContainerSpec& spec, const RunningContainer& container) {
-  PlanBuilder b(spec);
+  const Assembly as_it_comes;
+  PlanBuilder b(spec, as_it_comes);
   b.restriction.fd = container.ruleset;
   b.own_user = b.own_user || spec.user.kind == NamespaceChoice::joined;
   Slot root = b.plan.new_slot();
   b.plan.host(OpenProcessRoot{container.pid, root});
-  b.plan.host(LookUpUser{root, spec.command_user, spec.command_group, spec.command_groups, spec.home_from_user});
+  look_up_user(b, root);
   bool own_pid = spec.pid.kind != NamespaceChoice::host;
   if (own_pid) b.plan.host(JoinForChild{CLONE_NEWPID, kNoSlot, container.pidfd, false});
   b.plan.host(Clone{0, false, true});
@@ -353,12 +407,12 @@ Plan compile_exec(const ContainerSpec& spec, const RunningContainer& container) 
   b.plan.container(SetDumpable{false});  // hostile processes watch from here on
   b.plan.container(NewSessionKeyring{});
   if (spec.new_session) b.plan.container(StartSession{});
-  if (!spec.redirects.empty()) b.plan.container(Redirect{spec.redirects, kNoSlot});
+  redirect(b);
   std::uint64_t joined = CLONE_NEWNS;
   auto add = [&joined](const NamespaceChoice& choice, std::uint64_t kind) {
     if (choice.kind != NamespaceChoice::host) joined |= kind;
   };
-  if (spec.spare_network < 0) add(spec.net, CLONE_NEWNET);
+  add(spec.net, CLONE_NEWNET);
   add(spec.uts, CLONE_NEWUTS);
   add(spec.ipc, CLONE_NEWIPC);
   add(spec.cgroup, CLONE_NEWCGROUP);

@@ -55,16 +55,6 @@ void assemble_layer(PlanBuilder& b) {
   b.plan.container(overlay);
 }
 
-void assemble_tree(PlanBuilder& b) {
-  b.plan.container(everything_private());
-  if (b.spec.root.access == RootSpec::layer) {
-    assemble_layer(b);
-  } else {
-    b.plan.container(AttachMount{b.root_tree, kOldRoot, "root tree", false});
-    b.root = b.root_tree;
-  }
-}
-
 MountFilesystem filesystem(const char* type, std::uint64_t attributes, Place target,
                            std::vector<std::pair<std::string, std::string>> options = {}) {
   return {type, std::move(options), attributes, std::move(target), kNoSlot, {}, false};
@@ -145,7 +135,7 @@ void mount_names(PlanBuilder& b) {
 
 }  // namespace
 
-void open_sources(PlanBuilder& b) {
+void open_root(PlanBuilder& b) {
   const RootSpec& root = b.spec.root;
   b.root_tree = b.plan.new_slot();
   b.plan.host(OpenTree{{kNoSlot, root.path}, root.host_view, b.root_tree, false});
@@ -158,6 +148,9 @@ void open_sources(PlanBuilder& b) {
   if (root.access == RootSpec::read_only) attributes.set |= MOUNT_ATTR_RDONLY;
   attributes.propagation = MS_PRIVATE;
   b.plan.host(attributes);
+}
+
+void open_sources(PlanBuilder& b) {
   for (const MountSpec& mount : b.spec.mounts) {
     b.sources.push_back(kNoSlot);
     if (mount.type != "bind") continue;
@@ -177,8 +170,17 @@ void open_sources(PlanBuilder& b) {
   }
 }
 
-void assemble_root(PlanBuilder& b) {
-  assemble_tree(b);
+void assemble_tree(PlanBuilder& b) {
+  b.plan.container(everything_private());
+  if (b.spec.root.access == RootSpec::layer) {
+    assemble_layer(b);
+  } else {
+    b.plan.container(AttachMount{b.root_tree, kOldRoot, "root tree", false});
+    b.root = b.root_tree;
+  }
+}
+
+void assemble_mounts(PlanBuilder& b) {
   mount_kernel_filesystems(b);
   mount_names(b);
   mount_users(b);

@@ -86,8 +86,6 @@ struct ContainerSpec {
   unsigned short terminal_rows = 24, terminal_columns = 80;  // at first
   bool init = false;                       // ccsand's init as pid 1
   bool new_session = true;
-  bool late_namespaces = false;            // its own process makes those that it can
-  int spare_network = -1;                  // a descriptor: its network namespace, where a loopback is up already
   std::vector<std::pair<int, int>> redirects;  // from the host's descriptor to the container's
   std::vector<int> kept_descriptors;       // ascending, all above 2
 
@@ -106,8 +104,21 @@ std::vector<IdRange> default_id_map();
 // the key of the container's table.
 Result<void> validate(const ContainerSpec& spec);
 
+// How a container comes about, which makes no difference to what it is.
+struct Assembly {
+  bool late_namespaces = false;  // its own process makes those that it can
+  bool from_zygote = false;      // it is born where compile_zygote()'s plan has led
+  bool spare_network = false;    // it joins the namespace of Plan::spare_network(), where a loopback is up already
+  std::vector<int> streams;      // what the descriptors in Plan::streams() become, after the spec's redirects
+};
+
 // The plan of a valid spec. Touches no kernel.
-Plan compile(const ContainerSpec& spec);
+Plan compile(const ContainerSpec& spec, const Assembly& assembly = {});
+
+// What is the same for each of many containers is done once, by a process that they are born from: a mount
+// namespace with nothing in it but the root, the capabilities, the signals. Not for all kinds.
+bool can_have_zygote(const ContainerSpec& spec);
+Plan compile_zygote(const ContainerSpec& spec);
 
 // A container that runs, as a further command needs it.
 struct RunningContainer {

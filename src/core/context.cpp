@@ -15,6 +15,7 @@ void Context::put(Slot slot, Fd fd) {
 }
 Fd Context::take(Slot slot) { return Fd(std::exchange(fds[static_cast<std::size_t>(slot)], -1)); }
 void Context::close_all() {
+  if (!owns) return;
   for (int& fd : fds) Fd closing(std::exchange(fd, -1));
   for (auto& [kind, home] : home_namespaces) Fd closing(std::exchange(home, -1));
 }

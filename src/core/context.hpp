@@ -45,6 +45,7 @@ struct ExecWords {
 };
 
 struct Context {
+  bool owns = true;              // the descriptors: else they are another table's numbers
   std::vector<int> fds;          // by Slot; -1 where nothing is open
   pid_t child = 0;               // on the host's side, after the clone
   int child_pidfd = -1;

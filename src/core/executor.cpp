@@ -121,11 +121,16 @@ bool calls_hooks(const Plan& plan) {
     store(block.child_done, static_cast<std::uint32_t>(i + 1));
     if (launch.hands_over[i] && i < launch.filtered_at) sys::futex_wake(&block.child_done);
   }
+  if (launch.afterwards != nullptr && load(block.failed) == 0) {
+    store(block.holding, 1);
+    sys::futex_wake(&block.holding);
+    launch.afterwards(launch.argument);
+  }
   sys::futex_wake(&block.child_done);
   sys::exit_group(125);
 }
-void shared_entry(void* launch) { run_container_side(*static_cast<Launch*>(launch)); }
 }  // namespace
+void container_entry(void* launch) { run_container_side(*static_cast<Launch*>(launch)); }
 
 // ---- the host's side
 
@@ -212,7 +217,8 @@ std::vector<int> needed_descriptors(const Plan& plan, const Context& context, co
 }
 }  // namespace
 
-Result<sys::Child> clone_child(Launch& host, Launch& child_side, Context& child_context, const Cloning& how, ExecSignal& signal) {
+Result<sys::CloneRequest> prepare_clone(Launch& host, Launch& child_side, Context& child_context, const Cloning& how, ExecSignal& signal) {
+  child_context.owns = false;
   child_context.fds = host.context->fds;
   child_context.identity = host.context->identity;
   child_context.network = host.context->network;
@@ -225,6 +231,7 @@ Result<sys::Child> clone_child(Launch& host, Launch& child_side, Context& child_
   child_side.context = &child_context;
   sys::CloneRequest request;
   request.flags = how.op.namespaces;
+  if (how.shares_files) request.flags |= CLONE_FILES;
   request.suspend_parent = how.suspend;
   if (how.op.into_cgroup && host.context->cgroup) request.cgroup = host.context->cgroup->clone_into();
   if (how.tell || (how.op.copies_memory && !how.suspend)) {
@@ -232,6 +239,14 @@ Result<sys::Child> clone_child(Launch& host, Launch& child_side, Context& child_
     signal = {std::move(pipe.read), std::move(pipe.write)};
   }
   if (child_side.hold_at < child_side.plan.steps().size()) child_side.kept = needed_descriptors(child_side.plan, *host.context, signal);
+  if (!how.op.copies_memory) {
+    host.block->running = 1;
+    request.clear_tid = &host.block->running;
+  }
+  return request;
+}
+Result<sys::Child> clone_child(Launch& host, Launch& child_side, Context& child_context, const Cloning& how, ExecSignal& signal) {
+  sys::CloneRequest request = CCSAND_TRY(prepare_clone(host, child_side, child_context, how, signal));
   if (how.op.copies_memory) (void)std::fflush(nullptr);  // or the child would print it, too
   std::uint64_t mask = sys::block_all_signals();  // none is handled on the child's side before its reset
   Result<sys::Child> child = make_error(EINVAL, "clone", "", "");
@@ -239,12 +254,12 @@ Result<sys::Child> clone_child(Launch& host, Launch& child_side, Context& child_
     child = sys::clone_copy(request);
     if (child && child->pid == 0) run_container_side(child_side);
   } else {
-    host.block->running = 1;
-    request.clear_tid = &host.block->running;
-    child = sys::clone_shared(request, host.arena.stack, kStackSize, shared_entry, &child_side);
+    child = sys::clone_shared(request, host.arena.stack, kStackSize, container_entry, &child_side);
   }
   sys::set_signal_mask(mask);
-  child_context.fds.clear();  // numbers in the child's table, or the host's own
+  return cloned(host, std::move(child), signal);
+}
+Result<sys::Child> cloned(const Launch& host, Result<sys::Child> child, ExecSignal& signal) {
   signal.write.close();
   if (child) return child;
   Error error = child.error();

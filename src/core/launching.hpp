@@ -59,6 +59,8 @@ struct Launch {
   std::vector<int> kept = {};              // ascending: of one that waits, the descriptors that it needs
   std::int64_t deadline_ns = -1;           // by monotonic_ns(): the child is killed then
   bool late = false;                       // it was
+  void (*afterwards)(void*) = nullptr;     // what the child does after its last step, where that is no exec
+  void* argument = nullptr;
 };
 void prepare_order(Launch& launch);
 
@@ -67,14 +69,29 @@ struct ExecSignal {
   Fd read, write;
 };
 
+// A clone that a zygote makes for this process: who of them shares memory with the other.
+struct Birth {
+  sys::CloneRequest request;
+  char* stack = nullptr;
+  Launch* child_side = nullptr;
+  std::vector<Fd> leftovers;    // closed after the clone
+  Result<sys::Child> child = make_error(0, "", "", "");
+  std::uint32_t done = 0;
+};
+
 Result<void> run_host_steps(Launch& launch, std::size_t from, std::size_t to, int pidfd);
 // The launch up to its clone; `child_side` and `child_context` have to stay until the child has exec'd.
 struct Cloning {
   Clone op;
-  bool suspend;      // the host, until the child has exec'd
-  bool tell = false; // by the signal
+  bool suspend;               // the host, until the child has exec'd
+  bool tell = false;          // by the signal
+  bool shares_files = false;  // the table of descriptors: of a process that never execs
 };
 Result<sys::Child> clone_child(Launch& host, Launch& child_side, Context& child_context, const Cloning& how, ExecSignal& signal);
+// The same in two, for a child that is cloned by another process of ours.
+Result<sys::CloneRequest> prepare_clone(Launch& host, Launch& child_side, Context& child_context, const Cloning& how, ExecSignal& signal);
+Result<sys::Child> cloned(const Launch& host, Result<sys::Child> child, ExecSignal& signal);
+void container_entry(void* launch);  // what the clone of a child that shares memory runs
 bool has_ended(int pidfd);
 void await_exec(Launch& launch, const Clone& op, ExecSignal& signal, int pidfd, int listener, std::vector<seccomp_notif>& asked);
 bool came_to_exec(const Launch& launch);

@@ -26,12 +26,17 @@ class Plan {
   void set_terminal(Slot slot) { terminal_ = slot; }
   void set_listener(Slot slot) { listener_ = slot; }
   void set_ruleset(Slot slot) { ruleset_ = slot; }
+  void add_stream(Slot slot) { streams_.push_back(slot); }
+  void set_spare_network(Slot slot) { spare_network_ = slot; }
 
   [[nodiscard]] const std::vector<Step>& steps() const { return steps_; }
   [[nodiscard]] int slots() const { return slots_; }
   [[nodiscard]] Slot terminal() const { return terminal_; }      // where the pty's master will be
   [[nodiscard]] Slot listener() const { return listener_; }      // where the filter's listener will be
   [[nodiscard]] Slot ruleset() const { return ruleset_; }        // where Landlock's will be
+  // Slots that have to be filled before the plan is carried out: so one plan is many containers'.
+  [[nodiscard]] const std::vector<Slot>& streams() const { return streams_; }
+  [[nodiscard]] Slot spare_network() const { return spare_network_; }
   [[nodiscard]] std::size_t clone_step() const;  // steps().size() where there is none
 
   // One line a step: " 9 container  mount proc on '/proc'".
@@ -41,7 +46,8 @@ class Plan {
  private:
   std::vector<Step> steps_;
   int slots_ = 0;
-  Slot terminal_ = kNoSlot, listener_ = kNoSlot, ruleset_ = kNoSlot;
+  Slot terminal_ = kNoSlot, listener_ = kNoSlot, ruleset_ = kNoSlot, spare_network_ = kNoSlot;
+  std::vector<Slot> streams_;
 };
 
 }  // namespace ccsand

@@ -11,9 +11,10 @@ namespace ccsand {
 
 // What the parts of a plan need to know of each other.
 struct PlanBuilder {
-  explicit PlanBuilder(const ContainerSpec& of) : spec(of), own_user(of.user.kind == NamespaceChoice::fresh) {}
+  PlanBuilder(const ContainerSpec& of, const Assembly& as) : spec(of), assembly(as), own_user(of.user.kind == NamespaceChoice::fresh) {}
 
   const ContainerSpec& spec;
+  const Assembly& assembly;
   Plan plan;
   bool own_user;               // a new user namespace: the child starts as nobody in it
   Slot root_tree = kNoSlot;    // the detached root
@@ -39,10 +40,12 @@ struct PlanBuilder {
   [[nodiscard]] Place in_root(std::string path) const { return {root, std::move(path)}; }
 };
 
-// The host's side: opens the root and what is mounted into it.
+// The host's side: opens the root, and what is mounted into it.
+void open_root(PlanBuilder& b);
 void open_sources(PlanBuilder& b);
-// The container's side: the root with all of its mounts, beside the old one; then in its place.
-void assemble_root(PlanBuilder& b);
+// The container's side: the root beside the old one, with all of its mounts; then in its place.
+void assemble_tree(PlanBuilder& b);
+void assemble_mounts(PlanBuilder& b);
 void swap_roots(PlanBuilder& b);
 
 }  // namespace ccsand

@@ -40,7 +40,7 @@ Result<void> Running::begin() {
   LaunchOptions launch_options;
   launch_options.trace = options_.trace;
   if (is_guest_) launch_options.patience_ns = kGuestPatience;
-  auto launched = launch(plan_, launch_options);
+  auto launched = launch(*plan_, launch_options);
   child_ends_.clear();
   if (!launched) return launched.error();
   enter_loop();
@@ -48,21 +48,21 @@ Result<void> Running::begin() {
 }
 Result<void> Running::adopt(Launched launched) {
   launched_ = std::move(launched);
-  if (plan_.ruleset() != kNoSlot) ruleset_ = launched_.context.fd(plan_.ruleset());
+  if (plan_->ruleset() != kNoSlot) ruleset_ = launched_.context.fd(plan_->ruleset());
   if (launched_.context.cgroup) cgroup_directory_ = launched_.context.cgroup->clone_into();
   if (options_.supervisor) options_.supervisor->restrict_with(ruleset_, cgroup_directory_);
-  if (plan_.listener() != kNoSlot) listener_ = launched_.context.take(plan_.listener());
+  if (plan_->listener() != kNoSlot) listener_ = launched_.context.take(plan_->listener());
   deciding_ = true;
   for (const seccomp_notif& call : launched_.asked)
     if (options_.supervisor && !ended_) options_.supervisor->decide(listener_.get(), call);
   deciding_ = false;
   if (ended_) return {};  // while a handler waited for others
-  if (options_.lend_terminal && plan_.terminal() != kNoSlot) {
-    lent_terminal_ = launched_.context.take(plan_.terminal());
+  if (options_.lend_terminal && plan_->terminal() != kNoSlot) {
+    lent_terminal_ = launched_.context.take(plan_->terminal());
     return {};
   }
-  if (options_.own_terminal && plan_.terminal() != kNoSlot) return take_terminal(launched_.context.take(plan_.terminal()));
-  if (plan_.terminal() != kNoSlot) relay_ = CCSAND_TRY(TerminalRelay::create(launched_.context.take(plan_.terminal())));
+  if (options_.own_terminal && plan_->terminal() != kNoSlot) return take_terminal(launched_.context.take(plan_->terminal()));
+  if (plan_->terminal() != kNoSlot) relay_ = CCSAND_TRY(TerminalRelay::create(launched_.context.take(plan_->terminal())));
   return {};
 }
 
@@ -81,10 +81,12 @@ Result<std::unique_ptr<Running>> Running::start(const ContainerSpec& spec, const
   if (!options.name.empty()) name.emplace(CCSAND_TRY(ContainerName::take(options.name)));
   ContainerSpec wired = spec;
   CCSAND_TRY(running->open_streams(wired));
+  running->redirect_streams(wired);
   running->describe(wired);
   bool background = options.background && !options.trace && !name;  // a trace times the steps of a start that is waited for
-  if (background) wired.late_namespaces = can_be_late(wired);
-  running->plan_ = compile(wired);
+  Assembly assembly;
+  assembly.late_namespaces = background && can_be_late(wired);
+  running->plan_ = std::make_shared<const Plan>(compile(wired, assembly));
   CCSAND_TRY(background ? running->begin_in_background() : running->begin());
   if (name && !running->ended_) CCSAND_TRY(running->serve_as(std::move(*name), spec));
   return running;
@@ -96,6 +98,7 @@ Result<std::unique_ptr<Running>> Running::exec(Running& target, const ContainerS
   running->options_ = options;
   ContainerSpec wired = spec;
   CCSAND_TRY(running->open_streams(wired));
+  running->redirect_streams(wired);
   running->own_pid_namespace_ = false;  // it is no pid 1: signals reach it as they are
   running->is_guest_ = true;
   running->host_id_ = target.id_;
@@ -103,7 +106,7 @@ Result<std::unique_ptr<Running>> Running::exec(Running& target, const ContainerS
   running->own_user_namespace_ = target.own_user_namespace_;
   running->ruleset_ = target.ruleset_;
   running->cgroup_directory_ = target.cgroup_directory_;
-  running->plan_ = compile_exec(wired, {target.pid(), target.pidfd(), target.cgroup(), target.ruleset_});
+  running->plan_ = std::make_shared<const Plan>(compile_exec(wired, {target.pid(), target.pidfd(), target.cgroup(), target.ruleset_}));
   CCSAND_TRY(running->begin());
   return running;
 }
@@ -178,7 +181,7 @@ void Running::finish() {
   process_.forget();
   launched_.pidfd.close();
   lay_aside_namespaces();
-  if (!options_.trace) plan_ = Plan();
+  if (!options_.trace) plan_ = std::make_shared<const Plan>();
   leave_loop();
   if (options_.supervisor && !any_supervised()) Performance::close_workshop();
   if (service_ && !service_->is_busy()) service_.reset();

@@ -22,6 +22,7 @@ namespace ccsand {
 
 class BackgroundLaunch;
 class ContainerName;
+class ContainerPool;
 class ExecService;
 class SpareNetwork;
 struct RunResult;
@@ -76,9 +77,7 @@ class Running {
   // From now on other processes find it by this name. `spec` is what it was started from.
   Result<void> serve(const std::string& name, const ContainerSpec& spec);
   [[nodiscard]] std::string name() const;  // "" where it has none, or has ended
-  // A container that waits for its command, which release() tells it; `options` are those of the
-  // run. What it reads is a pipe. prepare() returns before it is assembled, get_ready() when it is.
-  static Result<std::unique_ptr<Running>> prepare(const ContainerSpec& spec, const RunOptions& options);
+  // Of a container of a pool, which waits for its command: until it is assembled, and has it.
   Result<void> get_ready();
   [[nodiscard]] bool is_waiting() const;  // and has not been killed
   RunOptions& options() { return options_; }
@@ -126,7 +125,7 @@ class Running {
   [[nodiscard]] const Cgroup* cgroup() const { return launched_.context.cgroup.get(); }
   [[nodiscard]] const std::vector<std::int64_t>& trace_ns() const { return launched_.trace_ns; }
   [[nodiscard]] const NetworkAttachment* network() const { return launched_.context.network.get(); }
-  [[nodiscard]] const Plan& plan() const { return plan_; }  // empty once it has ended, without a trace
+  [[nodiscard]] const Plan& plan() const { return *plan_; }  // empty once it has ended, without a trace
 
  private:
   struct Output {
@@ -139,6 +138,7 @@ class Running {
   Running();
   static std::uint64_t next_id();
   Result<void> open_streams(ContainerSpec& spec);
+  void redirect_streams(ContainerSpec& spec) const;
   Result<void> begin();
   static bool can_be_late(const ContainerSpec& spec);
   Result<void> begin_in_background();
@@ -174,7 +174,8 @@ class Running {
   static bool any_supervised();
   bool attend_call_in_a_row(std::int64_t next_ns);
 
-  Plan plan_;
+  friend class ContainerPool;
+  std::shared_ptr<const Plan> plan_ = std::make_shared<const Plan>();
   RunOptions options_;
   Launched launched_;
   std::unique_ptr<BackgroundLaunch> pending_;  // until its command has been executed
@@ -184,7 +185,7 @@ class Running {
   Fd mounts_;                    // its mount namespace, to outlive it
   std::unique_ptr<SpareNetwork> network_;  // which the next container of its pool may have
   RunResult result_;
-  std::vector<Fd> child_ends_;   // closed when the child has them
+  std::vector<std::pair<Fd, int>> child_ends_;  // closed when the child has them, as these numbers
   Output outputs_[2];
   WatchedFd input_;
   Interest process_;             // in its pidfd

@@ -20,7 +20,7 @@ bool Running::can_be_late(const ContainerSpec& spec) {
 
 Result<void> Running::begin_in_background() {
   started_ns_ = monotonic_ns();
-  pending_ = CCSAND_TRY(BackgroundLaunch::begin(plan_, BackgroundLaunch::Until::exec));
+  pending_ = CCSAND_TRY(BackgroundLaunch::begin(*plan_));
   child_ends_.clear();
   return await_start();
 }

@@ -17,10 +17,7 @@
 namespace ccsand {
 
 Result<void> Running::open_streams(ContainerSpec& spec) {
-  auto give = [&](Fd child_end, int number) {
-    spec.redirects.emplace_back(child_end.get(), number);
-    child_ends_.push_back(std::move(child_end));
-  };
+  auto give = [&](Fd child_end, int number) { child_ends_.emplace_back(std::move(child_end), number); };
   outputs_[0].text = &result_.out, outputs_[0].cut = &result_.out_cut;
   outputs_[1].text = &result_.err, outputs_[1].cut = &result_.err_cut;
   if (spec.terminal && !options_.own_terminal && !options_.lend_terminal)
@@ -52,6 +49,9 @@ Result<void> Running::open_streams(ContainerSpec& spec) {
     give(std::move(pipe.write), 1 + i);
   }
   return {};
+}
+void Running::redirect_streams(ContainerSpec& spec) const {
+  for (const auto& [end, number] : child_ends_) spec.redirects.emplace_back(end.get(), number);
 }
 
 Result<void> Running::take_terminal(Fd master) {

@@ -32,7 +32,7 @@ class SpareNetwork {
 
  private:
   static constexpr std::size_t kFiles = 4;
-  [[nodiscard]] Result<std::string> read_file(std::size_t index) const;
+  [[nodiscard]] Result<std::string_view> read_file(std::size_t index) const;  // valid until the next
   [[nodiscard]] Result<std::string> read_counters() const;
   Fd namespace_;
   std::array<Fd, kFiles> files_;  // of its /proc/net

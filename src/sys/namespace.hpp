@@ -14,6 +14,8 @@ namespace ccsand::sys {
 Result<void> unshare(std::uint64_t flags);
 // setns(2). `fd` is a namespace, or with several flags a pidfd (Linux 5.8).
 Result<void> setns(int fd, std::uint64_t flags, std::string_view name);
+// A descriptor of the mount namespace of a process: by its pidfd (Linux 6.11), else by /proc.
+Result<Fd> mount_namespace_of(pid_t pid, int pidfd);
 Result<void> sethostname(std::string_view name);
 Result<void> setdomainname(std::string_view name);
 
@@ -23,6 +25,7 @@ struct CloneRequest {
   int cgroup = -1;              // with CLONE_INTO_CGROUP
   void* clear_tid = nullptr;    // CLONE_CHILD_CLEARTID, where not null
   bool suspend_parent = false;  // CLONE_VFORK
+  bool as_sibling = false;      // CLONE_PARENT: a child of the caller's parent
 };
 struct Child {
   pid_t pid = 0;  // 0 in the child

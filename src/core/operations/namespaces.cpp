@@ -108,7 +108,7 @@ Result<void> apply(const OpenNamespace& op, Context& context) {
   return {};
 }
 Result<void> apply(const OpenProcessRoot& op, Context& context) {
-  context.put(op.out, CCSAND_TRY(sys::open(of_child(op.pid, "root").c_str(), O_PATH | O_DIRECTORY)));
+  context.put(op.out, CCSAND_TRY(sys::open(op.pid == 0 ? "/" : of_child(op.pid, "root").c_str(), O_PATH | O_DIRECTORY)));
   return {};
 }
 Result<void> apply(const SetHostname& op, Context&) { return sys::sethostname(op.name); }
@@ -155,7 +155,7 @@ std::string describe(const OpenNamespace& op) {
   return "open " + std::string(word_of(namespace_names(), op.kind)) + " namespace of the child as " + slot_name(op.out);
 }
 std::string describe(const OpenProcessRoot& op) {
-  return "open root of process " + number(op.pid) + " as " + slot_name(op.out);
+  return (op.pid == 0 ? "open root" : "open root of process " + number(op.pid)) + " as " + slot_name(op.out);
 }
 std::string describe(const SetHostname& op) { return "sethostname " + quoted(op.name); }
 std::string describe(const SetDomainname& op) { return "setdomainname " + quoted(op.name); }

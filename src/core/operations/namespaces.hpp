@@ -60,7 +60,7 @@ struct OpenNamespace {
   std::uint64_t kind = 0;
   Slot out = kNoSlot;
 };
-// A descriptor of the root directory of another process.
+// A descriptor of the root directory of another process; pid 0: of the one that carries it out.
 struct OpenProcessRoot {
   pid_t pid = 0;
   Slot out = kNoSlot;

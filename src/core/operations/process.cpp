@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <sys/prctl.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "core/names.hpp"
@@ -81,16 +82,18 @@ Result<void> apply(const Redirect& op, Context& context) {
     return {};
   }
   // First out of the way of each other, then to their places.
-  int lifted[32];
-  std::size_t count = op.pairs.size();
+  int lifted[32], to[32];
+  std::size_t count = op.pairs.size() + op.slots.size();
   if (count > 32) return make_error(E2BIG, "redirect", "", "more than 32 descriptors");
-  for (std::size_t i = 0; i < count; ++i) lifted[i] = CCSAND_TRY(sys::dup_cloexec(op.pairs[i].first)).release();
-  for (std::size_t i = 0; i < count; ++i) CCSAND_TRY(sys::dup3(lifted[i], op.pairs[i].second, 0));
   for (std::size_t i = 0; i < count; ++i) {
-    bool is_target = false;
-    for (const auto& pair : op.pairs) is_target = is_target || pair.second == lifted[i];
-    if (!is_target) Fd closing(lifted[i]);
+    bool by_slot = i >= op.pairs.size();
+    const auto& pair = by_slot ? op.slots[i - op.pairs.size()] : op.pairs[i];
+    lifted[i] = CCSAND_TRY(sys::dup_cloexec(by_slot ? context.fd(pair.first) : pair.first)).release();
+    to[i] = pair.second;
   }
+  for (std::size_t i = 0; i < count; ++i) CCSAND_TRY(sys::dup3(lifted[i], to[i], 0));
+  for (std::size_t i = 0; i < count; ++i)
+    if (std::find(&to[0], &to[count], lifted[i]) == &to[count]) Fd closing(lifted[i]);
   return {};
 }
 Result<void> apply(const CloseDescriptors& op, Context&) {

@@ -61,6 +61,7 @@ struct ResetSignals {};  // default actions, nothing blocked
 struct Redirect {
   std::vector<std::pair<int, int>> pairs;  // from, to
   Slot slot = kNoSlot;                     // or: this slot onto 0, 1 and 2
+  std::vector<std::pair<Slot, int>> slots = {};  // after the pairs
 };
 // Everything but the first descriptors is closed at exec (close_range, Linux 5.11).
 struct CloseDescriptors {

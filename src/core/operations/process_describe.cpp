@@ -47,6 +47,7 @@ std::string describe(const Redirect& op) {
   if (op.slot != kNoSlot) return "redirect 0, 1, 2 to " + slot_name(op.slot);
   std::string line = "redirect";
   for (const auto& [from, to] : op.pairs) line += " " + number(to) + " to " + number(from);
+  for (const auto& [from, to] : op.slots) line += " " + number(to) + " to " + slot_name(from);
   return line;
 }
 std::string describe(const CloseDescriptors& op) {

@@ -6,9 +6,11 @@
 
 #include "core/background_launch.hpp"
 #include "core/clock.hpp"
+#include "core/container_pool.hpp"
 #include "core/exec_service.hpp"
 #include "core/running.hpp"
 #include "core/spare_network.hpp"
+#include "core/zygote.hpp"
 #include "sys/file.hpp"
 
 namespace ccsand {
@@ -19,7 +21,7 @@ namespace {
 std::vector<Fd> buried;
 std::vector<std::unique_ptr<SpareNetwork>> used_networks;
 constexpr std::size_t kMostUsed = 64;  // that are looked at again and again, for their sockets
-int waiting = 0;  // of this process: where none does, nobody comes to take them down
+int all_waiting = 0;  // of this process: where none does, nobody comes to take them down
 
 // One in which nothing was done, if there is one. Those that still have sockets are looked at later, too.
 std::unique_ptr<SpareNetwork> take_spare_network() {
@@ -38,40 +40,69 @@ std::unique_ptr<SpareNetwork> take_spare_network() {
 Error not_waiting() { return make_error(EINVAL, "pool", "", "the container does not wait for a command"); }
 }  // namespace
 
-Result<std::unique_ptr<Running>> Running::prepare(const ContainerSpec& spec, const RunOptions& options) {
+ContainerPool::ContainerPool() = default;
+ContainerPool::~ContainerPool() = default;
+
+Result<std::unique_ptr<ContainerPool>> ContainerPool::create(ContainerSpec spec, RunOptions options) {
   if (spec.terminal) return make_error(EINVAL, "pool", "terminal", "a container with a terminal of its own cannot wait for its command");
   if (!options.name.empty())
     return make_error(EINVAL, "pool", "name", "is one container's, and a pool has many", "name one that runs: running:name(\"web\")");
+  if (options.reuse_network) CCSAND_TRY(SpareNetwork::suits(spec));
+  std::unique_ptr<ContainerPool> pool(new ContainerPool);
+  pool->spec_ = std::move(spec);
+  pool->options_ = std::move(options);
+  pool->options_.keep_stdin = true;
+  return pool;
+}
+
+std::shared_ptr<const Plan> ContainerPool::compile_as(bool spare_network) const {
+  Assembly assembly;
+  assembly.late_namespaces = Running::can_be_late(spec_);
+  assembly.from_zygote = zygote_ != nullptr;
+  assembly.spare_network = spare_network;
+  assembly.streams = {0, 1, 2};
+  return std::make_shared<const Plan>(compile(spec_, assembly));
+}
+// From the second container on; and again, where somebody has killed it.
+Result<void> ContainerPool::start_zygote() {
+  bool wanted = std::exchange(reused_, true) && !options_.supervisor;
+  if (plan_ && !wanted) return {};
+  if (plan_ && (zygote_ ? zygote_->is_of_use() : tried_zygote_)) return {};
+  if (wanted) zygote_ = CCSAND_TRY(Zygote::start(spec_)), tried_zygote_ = true;
+  plan_ = compile_as(false);
+  networked_ = compile_as(true);
+  return {};
+}
+
+Result<std::unique_ptr<Running>> ContainerPool::prepare() {
   std::unique_ptr<Running> running(new Running);
-  running->options_ = options;
-  running->options_.keep_stdin = true;
-  ContainerSpec wired = spec;
-  wired.late_namespaces = can_be_late(wired);
-  if (options.reuse_network) {
-    CCSAND_TRY(SpareNetwork::suits(wired));
-    running->network_ = take_spare_network();
-    if (running->network_) wired.spare_network = running->network_->fd();
-  }
-  CCSAND_TRY(running->open_streams(wired));
-  running->describe(wired);
-  running->plan_ = compile(wired);
-  running->pending_ = CCSAND_TRY(BackgroundLaunch::begin(running->plan_, BackgroundLaunch::Until::command));
-  running->waits_ = true;
-  ++waiting;
+  running->options_ = options_;
+  running->describe(spec_);
+  CCSAND_TRY(start_zygote());
+  CCSAND_TRY(running->open_streams(spec_));
+  if (options_.reuse_network) running->network_ = take_spare_network();
+  running->plan_ = running->network_ ? networked_ : plan_;
+  BackgroundLaunch::Waiting waiting;
+  for (std::size_t i = 0; i < running->child_ends_.size(); ++i)
+    waiting.given.emplace_back(running->plan_->streams()[i], std::move(running->child_ends_[i].first));
   running->child_ends_.clear();
+  if (running->network_) waiting.given.emplace_back(running->plan_->spare_network(), CCSAND_TRY(sys::dup_cloexec(running->network_->fd())));
+  if (zygote_) waiting.leftovers = std::exchange(buried, {});
+  waiting.zygote = zygote_;
+  running->pending_ = CCSAND_TRY(BackgroundLaunch::begin_waiting(*running->plan_, std::move(waiting)));
+  running->waits_ = true;
+  ++all_waiting;
   return running;
 }
 
 Result<void> Running::get_ready() {
   if (!waits_) return not_waiting();
   CCSAND_TRY(pending_->ready());
-  FixedText<64> path("/proc/");
-  path.append_number(pending_->pid()).append("/ns/mnt");
-  mounts_ = CCSAND_TRY(sys::open(path.c_str(), O_RDONLY));
+  mounts_ = CCSAND_TRY(sys::mount_namespace_of(pending_->pid(), pending_->pidfd()));
   if (options_.reuse_network && !network_) network_ = std::make_unique<SpareNetwork>(CCSAND_TRY(SpareNetwork::open(pending_->pid())));
   // What it was made of is in its own namespaces now: every further clone would copy these descriptors.
-  for (Slot slot = 0; slot < plan_.slots(); ++slot)
-    if (slot != plan_.ruleset() && slot != plan_.listener()) pending_->context().take(slot).close();
+  for (Slot slot = 0; slot < plan_->slots(); ++slot)
+    if (slot != plan_->ruleset() && slot != plan_->listener()) pending_->context().take(slot).close();
   return {};
 }
 bool Running::is_waiting() const { return waits_ && pending_->is_alive(); }
@@ -92,16 +123,16 @@ Result<void> Running::release(const std::vector<std::string>& argv, const std::s
 
 void Running::bury() {
   buried.clear();
-  if (waiting == 0) used_networks.clear();
+  if (all_waiting == 0) used_networks.clear();
 }
 // When its last process has ended.
 void Running::lay_aside_namespaces() {
   if (network_) used_networks.push_back(std::move(network_));
   if (mounts_.open()) buried.push_back(std::move(mounts_));
-  if (waiting == 0) bury();
+  if (all_waiting == 0) bury();
 }
 void Running::stop_waiting() {
-  if (std::exchange(waits_, false) && --waiting == 0) bury();
+  if (std::exchange(waits_, false) && --all_waiting == 0) bury();
 }
 
 }  // namespace ccsand

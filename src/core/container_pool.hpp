@@ -1,0 +1,34 @@
+// Containers that are assembled before anybody has a command for them: what they have in common is read, checked and
+// compiled once.
+#pragma once
+
+#include <memory>
+
+#include "core/container_spec.hpp"
+#include "core/running.hpp"
+
+namespace ccsand {
+
+class Zygote;
+
+class ContainerPool {
+ public:
+  // `options` are those of the runs. What they read is a pipe.
+  static Result<std::unique_ptr<ContainerPool>> create(ContainerSpec spec, RunOptions options);
+  ~ContainerPool();
+  // One more, that assembles itself: Running::get_ready(), release().
+  Result<std::unique_ptr<Running>> prepare();
+
+ private:
+  ContainerPool();
+  [[nodiscard]] std::shared_ptr<const Plan> compile_as(bool spare_network) const;
+  Result<void> start_zygote();
+  ContainerSpec spec_;
+  RunOptions options_;
+  bool reused_ = false;  // more than one is made of it
+  bool tried_zygote_ = false;
+  std::shared_ptr<const Plan> plan_, networked_;
+  std::shared_ptr<Zygote> zygote_;
+};
+
+}  // namespace ccsand

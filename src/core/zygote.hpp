@@ -1,0 +1,43 @@
+// A process of ours from which the containers of a pool are cloned: it has done once what each of them would do, and is
+// where they start. Its mount namespace has nothing in it but their root, so that a copy costs little; its bounding
+// set is theirs; and their clones are beside this process's own work. It shares this one's memory and descriptors, and its
+// children are this one's: clone(2) CLONE_PARENT.
+#pragma once
+
+#include <memory>
+
+#include "core/background_launch.hpp"
+#include "core/container_spec.hpp"
+
+namespace ccsand {
+
+namespace launching {
+struct Birth;
+struct Orders;
+}  // namespace launching
+
+class Zygote {
+ public:
+  // Returns when it is ready. Null where containers of that kind cannot have one (can_have_zygote), or not here: no device
+  // node can be made, or memory cannot be shared.
+  static Result<std::shared_ptr<Zygote>> start(const ContainerSpec& spec);
+  ~Zygote();  // ends it; what is born goes on
+
+  // Has it make a clone, soon; `birth` stays until await() has returned. No more than kMostAsked wait.
+  void ask(launching::Birth& birth);
+  // Until it is made, or could not be: its `child`. An error where the zygote has been killed.
+  Result<void> await(launching::Birth& birth);
+  // False where it was killed from outside, and in a forked copy of this process.
+  [[nodiscard]] bool is_of_use() const;
+  [[nodiscard]] const Identity& identity() const { return identity_; }  // looked up in the root
+
+ private:
+  Zygote();
+  Plan plan_;
+  std::unique_ptr<launching::Orders> orders_;
+  std::unique_ptr<BackgroundLaunch> process_;
+  Identity identity_;
+  std::uint64_t owner_;
+};
+
+}  // namespace ccsand
