@@ -34,6 +34,8 @@ struct BackgroundLaunch::State {
   bool handed_over = false;
   std::shared_ptr<Zygote> zygote;  // until it has cloned the process
   Birth birth;
+  int sent_signal = -1;            // in the zygote's table
+  std::vector<Fd> leftovers;
   StateRecord record;    // from before it is born
 };
 
@@ -124,7 +126,7 @@ Result<std::unique_ptr<BackgroundLaunch>> BackgroundLaunch::make(const Plan& pla
 
 Result<std::unique_ptr<BackgroundLaunch>> BackgroundLaunch::begin(const Plan& plan) {
   auto held = CCSAND_TRY(make(plan));
-  CCSAND_TRY(held->start(false));
+  CCSAND_TRY(held->start());
   return held;
 }
 Result<std::unique_ptr<BackgroundLaunch>> BackgroundLaunch::begin_waiting(const Plan& plan, Waiting waiting) {
@@ -135,20 +137,22 @@ Result<std::unique_ptr<BackgroundLaunch>> BackgroundLaunch::begin_waiting(const 
   if (waiting.zygote != nullptr) {
     state.host.context->identity = waiting.zygote->identity();
     state.zygote = std::move(waiting.zygote);
-    state.birth.leftovers = std::move(waiting.leftovers);
+    state.leftovers = std::move(waiting.leftovers);
   }
-  CCSAND_TRY(held->start(false));
+  CCSAND_TRY(held->start());
   return held;
 }
-Result<std::unique_ptr<BackgroundLaunch>> BackgroundLaunch::begin_own(const Plan& plan, void (*afterwards)(void*), void* argument) {
+Result<std::unique_ptr<BackgroundLaunch>> BackgroundLaunch::begin_own(const Plan& plan, int fd, void (*afterwards)(void*), void* argument) {
   auto held = CCSAND_TRY(make(plan));
-  held->state_->host.afterwards = afterwards;
-  held->state_->host.argument = argument;
-  CCSAND_TRY(held->start(true));
+  State& state = *held->state_;
+  state.host.afterwards = afterwards;
+  state.host.argument = argument;
+  state.child_side.kept = {fd};
+  CCSAND_TRY(held->start());
   return held;
 }
 
-Result<void> BackgroundLaunch::start(bool shares_files) {
+Result<void> BackgroundLaunch::start() {
   State& state = *state_;
   Launch& host = state.host;
   const Plan& plan = host.plan;
@@ -166,14 +170,8 @@ Result<void> BackgroundLaunch::start(bool shares_files) {
     child_side.argument = host.argument;
     state.op = clone_of(plan);
     state.next = host.clone_at + 1;
-    Cloning how{state.op, false, host.afterwards == nullptr, shares_files};
-    if (state.zygote != nullptr) {
-      state.birth.request = CCSAND_TRY(prepare_clone(host, child_side, state.child_context, how, state.signal));
-      state.birth.stack = host.arena.stack;
-      state.birth.child_side = &child_side;
-      state.zygote->ask(state.birth);
-      return {};
-    }
+    Cloning how{state.op, false, host.afterwards == nullptr};
+    if (state.zygote != nullptr) return ask_for_birth(how);
     auto child = CCSAND_TRY(clone_child(host, child_side, state.child_context, how, state.signal));
     born(std::move(child));
     // What waits for none of the child's steps.
@@ -187,7 +185,23 @@ Result<void> BackgroundLaunch::start(bool shares_files) {
   return begun;
 }
 
-// Where a zygote was asked to clone it.
+// Where a zygote clones it: with the descriptors that it needs, and those that it is the last to close.
+Result<void> BackgroundLaunch::ask_for_birth(const launching::Cloning& how) {
+  State& state = *state_;
+  Birth& birth = state.birth;
+  std::vector<Fd> leftovers = std::exchange(state.leftovers, {});
+  birth.request = CCSAND_TRY(prepare_clone(state.host, state.child_side, state.child_context, how, state.signal));
+  birth.stack = state.host.arena.stack;
+  birth.child_side = &state.child_side;
+  state.sent_signal = state.signal.write.get();
+  birth.places.push_back(&state.sent_signal);
+  for (int& fd : state.child_context.fds)
+    if (fd >= 0) birth.places.push_back(&fd);
+  if (birth.request.cgroup >= 0) birth.places.push_back(&birth.request.cgroup);
+  auto asked = state.zygote->ask(birth, leftovers);
+  if (!asked) state.zygote.reset();  // it knows nothing of it
+  return asked;
+}
 Result<void> BackgroundLaunch::await_birth() {
   State& state = *state_;
   if (state.zygote == nullptr) return {};

@@ -11,6 +11,9 @@
 
 namespace ccsand {
 
+namespace launching {
+struct Cloning;
+}
 class Zygote;
 
 class BackgroundLaunch {
@@ -26,9 +29,9 @@ class BackgroundLaunch {
     std::vector<Fd> leftovers;
   };
   static Result<std::unique_ptr<BackgroundLaunch>> begin_waiting(const Plan& plan, Waiting waiting);
-  // A process that shares memory and descriptors with this one. It calls the function after its steps, which must neither
-  // allocate nor return.
-  static Result<std::unique_ptr<BackgroundLaunch>> begin_own(const Plan& plan, void (*afterwards)(void*), void* argument);
+  // A process that shares memory with this one, and has a descriptor of it. It calls the function after its steps, which
+  // must neither allocate nor return.
+  static Result<std::unique_ptr<BackgroundLaunch>> begin_own(const Plan& plan, int fd, void (*afterwards)(void*), void* argument);
   ~BackgroundLaunch();  // ends the process, where it was not handed over by finish()
   BackgroundLaunch(const BackgroundLaunch&) = delete;
   BackgroundLaunch& operator=(const BackgroundLaunch&) = delete;
@@ -52,7 +55,8 @@ class BackgroundLaunch {
   BackgroundLaunch();
   struct State;
   static Result<std::unique_ptr<BackgroundLaunch>> make(const Plan& plan);
-  Result<void> start(bool shares_files);
+  Result<void> start();
+  Result<void> ask_for_birth(const launching::Cloning& how);
   Result<void> await_birth();
   void born(sys::Child child);
   std::unique_ptr<State> state_;

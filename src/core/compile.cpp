@@ -367,8 +367,10 @@ Plan compile(const ContainerSpec& spec, const Assembly& assembly) {
 }
 
 bool can_have_zygote(const ContainerSpec& spec) {
-  // What copies memory is not for one that shares it.
+  // What copies memory is not for one that shares it; and it has none of a recipe's descriptors.
   if (!spec.hooks.empty() || joins_any(spec) || spec.time.kind != NamespaceChoice::host) return false;
+  constexpr std::size_t kMostMounts = 128;  // each has a descriptor, and a message may carry 253
+  if (!spec.redirects.empty() || !spec.kept_descriptors.empty() || spec.mounts.size() > kMostMounts) return false;
   // What needs the host's mounts beside the root, after the zygote has left them: proc in a user namespace, the
   // parts of a layer, the host's /proc/sys, a place for the device tree.
   if (spec.user.kind != NamespaceChoice::host || spec.root.access == RootSpec::layer || !spec.sysctls.empty() || (!spec.dev && !spec.masked_paths.empty())) return false;

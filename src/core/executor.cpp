@@ -96,8 +96,8 @@ bool calls_hooks(const Plan& plan) {
 [[noreturn]] void run_container_side(Launch& launch) {
   Block& block = *launch.block;
   const auto& steps = launch.plan.steps();
-  bool holds = launch.hold_at < steps.size(), late = holds && calls_hooks(launch.plan);  // a recipe's files are its own until then
-  if (holds && !late) close_others(launch.kept);
+  bool lasts = !launch.kept.empty(), late = lasts && calls_hooks(launch.plan);  // a recipe's files are its own until then
+  if (lasts && !late) close_others(launch.kept);
   // First of all it ties its life to the supervisor's.
   (void)apply(SetParentDeathSignal{SIGKILL, true}, *launch.context);  // done again, and checked, before exec
   for (std::size_t i = launch.clone_at + 1; i < steps.size(); ++i) {
@@ -200,7 +200,6 @@ void end_child(int pidfd) {
   (void)sys::waitid(P_PIDFD, pidfd, WEXITED);
 }
 
-namespace {
 std::vector<int> needed_descriptors(const Plan& plan, const Context& context, const ExecSignal& signal) {
   std::vector<int> all = context.fds;
   all.push_back(own_pidfd());
@@ -215,7 +214,6 @@ std::vector<int> needed_descriptors(const Plan& plan, const Context& context, co
   all.erase(all.begin(), std::lower_bound(all.begin(), all.end(), 3));
   return all;
 }
-}  // namespace
 
 Result<sys::CloneRequest> prepare_clone(Launch& host, Launch& child_side, Context& child_context, const Cloning& how, ExecSignal& signal) {
   child_context.owns = false;
@@ -231,14 +229,17 @@ Result<sys::CloneRequest> prepare_clone(Launch& host, Launch& child_side, Contex
   child_side.context = &child_context;
   sys::CloneRequest request;
   request.flags = how.op.namespaces;
-  if (how.shares_files) request.flags |= CLONE_FILES;
   request.suspend_parent = how.suspend;
   if (how.op.into_cgroup && host.context->cgroup) request.cgroup = host.context->cgroup->clone_into();
   if (how.tell || (how.op.copies_memory && !how.suspend)) {
     sys::Pipe pipe = CCSAND_TRY(sys::pipe2(0));
     signal = {std::move(pipe.read), std::move(pipe.write)};
   }
-  if (child_side.hold_at < child_side.plan.steps().size()) child_side.kept = needed_descriptors(child_side.plan, *host.context, signal);
+  if (child_side.hold_at < child_side.plan.steps().size() || child_side.afterwards != nullptr) {
+    auto needed = needed_descriptors(child_side.plan, *host.context, signal);
+    child_side.kept.insert(child_side.kept.end(), needed.begin(), needed.end());
+    std::sort(child_side.kept.begin(), child_side.kept.end());
+  }
   if (!how.op.copies_memory) {
     host.block->running = 1;
     request.clear_tid = &host.block->running;

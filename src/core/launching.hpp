@@ -56,7 +56,7 @@ struct Launch {
   std::vector<bool> hands_over;            // by step: the other side's step comes next
   std::size_t filtered_at;                 // the container's step from which on it may make no system call but exec
   std::size_t hold_at;                     // the container's step before which it waits to be released
-  std::vector<int> kept = {};              // ascending: of one that waits, the descriptors that it needs
+  std::vector<int> kept = {};              // ascending: the only descriptors that a child has which does not exec at once
   std::int64_t deadline_ns = -1;           // by monotonic_ns(): the child is killed then
   bool late = false;                       // it was
   void (*afterwards)(void*) = nullptr;     // what the child does after its last step, where that is no exec
@@ -69,12 +69,12 @@ struct ExecSignal {
   Fd read, write;
 };
 
-// A clone that a zygote makes for this process: who of them shares memory with the other.
+// A clone that a zygote makes for this process, whose memory it shares, but not its descriptors.
 struct Birth {
   sys::CloneRequest request;
   char* stack = nullptr;
   Launch* child_side = nullptr;
-  std::vector<Fd> leftovers;    // closed after the clone
+  std::vector<int*> places;  // where the numbers of the descriptors that it is sent belong
   Result<sys::Child> child = make_error(0, "", "", "");
   std::uint32_t done = 0;
 };
@@ -84,13 +84,13 @@ Result<void> run_host_steps(Launch& launch, std::size_t from, std::size_t to, in
 struct Cloning {
   Clone op;
   bool suspend;               // the host, until the child has exec'd
-  bool tell = false;          // by the signal
-  bool shares_files = false;  // the table of descriptors: of a process that never execs
+  bool tell = false;  // by the signal
 };
 Result<sys::Child> clone_child(Launch& host, Launch& child_side, Context& child_context, const Cloning& how, ExecSignal& signal);
 // The same in two, for a child that is cloned by another process of ours.
 Result<sys::CloneRequest> prepare_clone(Launch& host, Launch& child_side, Context& child_context, const Cloning& how, ExecSignal& signal);
 Result<sys::Child> cloned(const Launch& host, Result<sys::Child> child, ExecSignal& signal);
+std::vector<int> needed_descriptors(const Plan& plan, const Context& context, const ExecSignal& signal);
 void container_entry(void* launch);  // what the clone of a child that shares memory runs
 bool has_ended(int pidfd);
 void await_exec(Launch& launch, const Clone& op, ExecSignal& signal, int pidfd, int listener, std::vector<seccomp_notif>& asked);

@@ -1,51 +1,56 @@
 #include "core/zygote.hpp"
 
+#include <sys/socket.h>
+
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <span>
 
 #include "core/generation.hpp"
 #include "core/launching.hpp"
 #include "sys/file.hpp"
 #include "sys/process.hpp"
+#include "sys/socket.hpp"
 
 namespace ccsand {
 
 using namespace launching;
 
-namespace launching {
-// What is asked, in turn: this process writes at `asked`, the zygote reads at `made`.
-struct Orders {
-  static constexpr std::uint32_t kMost = 1024;
-  std::array<Birth*, kMost> births = {};
-  std::uint32_t asked = 0, made = 0;
-};
-}  // namespace launching
-
 namespace {
+constexpr std::size_t kMostSent = 253;  // SCM_MAX_FD
+
 // ---- the zygote's side: nothing allocates
 
-void make(Birth& birth) {
-  birth.child = sys::clone_shared(birth.request, birth.stack, kStackSize, container_entry, birth.child_side);
-  for (Fd& fd : birth.leftovers) fd.close();  // the child has them, too, and is the last
-  store(birth.done, 1);
-  sys::futex_wake(&birth.done);
+// The numbers that this process was sent descriptors as, in place of the sender's.
+void put_numbers(Birth& birth, std::span<const Fd> fds) {
+  std::vector<int>& kept = birth.child_side->kept;
+  std::size_t count = 0;
+  for (int* place : birth.places) {
+    *place = fds[count].get();
+    kept[count++] = *place;
+  }
+  kept[count++] = own_pidfd();
+  kept.resize(count);
+  std::sort(kept.begin(), kept.end());
 }
 void serve(void* argument) {
-  Orders& orders = *static_cast<Orders*>(argument);
+  int socket = *static_cast<int*>(argument);
   for (;;) {
-    std::uint32_t asked = load(orders.asked);
-    if (orders.made == asked) {
-      (void)sys::futex_wait(&orders.asked, asked, -1);
-      continue;
-    }
-    Birth& birth = *orders.births[orders.made % Orders::kMost];
-    store(orders.made, orders.made + 1);
-    make(birth);
+    std::array<Fd, kMostSent> fds;
+    Birth* birth = nullptr;
+    auto message = sys::receive_message(socket, &birth, sizeof birth, std::span(fds).subspan(1));
+    if (!message || message->size != sizeof birth) sys::exit_group(125);  // it was told to end
+    fds[0] = std::move(message->fd);
+    put_numbers(*birth, fds);
+    birth->child = sys::clone_shared(birth->request, birth->stack, kStackSize, container_entry, birth->child_side);
+    store(birth->done, 1);
+    sys::futex_wake(&birth->done);
   }
 }
 }  // namespace
 
-Zygote::Zygote() : orders_(std::make_unique<Orders>()), owner_(process_generation()) {}
+Zygote::Zygote() : owner_(process_generation()) {}
 Zygote::~Zygote() = default;
 
 Result<std::shared_ptr<Zygote>> Zygote::start(const ContainerSpec& spec) {
@@ -53,7 +58,10 @@ Result<std::shared_ptr<Zygote>> Zygote::start(const ContainerSpec& spec) {
   std::shared_ptr<Zygote> zygote(new Zygote);
   zygote->plan_ = compile_zygote(spec);
   if (clone_of(zygote->plan_).copies_memory) return std::shared_ptr<Zygote>();
-  zygote->process_ = CCSAND_TRY(BackgroundLaunch::begin_own(zygote->plan_, serve, zygote->orders_.get()));
+  sys::SocketPair pair = CCSAND_TRY(sys::socketpair(SOCK_SEQPACKET));
+  zygote->orders_ = std::move(pair.first);
+  zygote->socket_ = pair.second.get();
+  zygote->process_ = CCSAND_TRY(BackgroundLaunch::begin_own(zygote->plan_, zygote->socket_, serve, &zygote->socket_));
   CCSAND_TRY(zygote->process_->ready());
   Context& context = zygote->process_->context();
   if (context.devices_to_bind) return std::shared_ptr<Zygote>();
@@ -62,18 +70,22 @@ Result<std::shared_ptr<Zygote>> Zygote::start(const ContainerSpec& spec) {
   return zygote;
 }
 
-void Zygote::ask(Birth& birth) {
-  birth.done = 0;
+Result<void> Zygote::ask(Birth& birth, const std::vector<Fd>& leftovers) {
+  std::vector<int> fds;
+  for (const int* place : birth.places) fds.push_back(*place);
+  for (const Fd& fd : leftovers)
+    if (fds.size() < kMostSent) fds.push_back(fd.get());
+  birth.child_side->kept.resize(birth.places.size() + 1);  // the zygote makes it no longer
   birth.request.as_sibling = true;
-  orders_->births[orders_->asked % Orders::kMost] = &birth;
-  store(orders_->asked, orders_->asked + 1);
-  sys::futex_wake(&orders_->asked);
+  Birth* text = &birth;
+  return sys::send_message(orders_.get(), std::string_view(reinterpret_cast<const char*>(&text), sizeof text), fds);
 }
 Result<void> Zygote::await(Birth& birth) {
   constexpr std::int64_t kLook = 20'000'000;  // one that was killed wakes nobody
   while (load(birth.done) == 0)
     if (!sys::futex_wait(&birth.done, 0, kLook) && !is_of_use())
       return make_error(ECHILD, "pool", "zygote", "the process that its containers are cloned from has been killed (ECHILD)");
+  if (birth.child) birth.child->pidfd = CCSAND_TRY(sys::pidfd_open(birth.child->pid));  // not waited for yet: it is this one
   return {};
 }
 bool Zygote::is_of_use() const { return owner_ == process_generation() && process_->is_alive(); }

@@ -1,7 +1,7 @@
 // A process of ours from which the containers of a pool are cloned: it has done once what each of them would do, and is
 // where they start. Its mount namespace has nothing in it but their root, so that a copy costs little; its bounding
-// set is theirs; and their clones are beside this process's own work. It shares this one's memory and descriptors, and its
-// children are this one's: clone(2) CLONE_PARENT.
+// set is theirs; and their clones are beside this process's own work. It shares this one's memory, is sent the descriptors
+// that each needs, and its children are this one's: clone(2) CLONE_PARENT.
 #pragma once
 
 #include <memory>
@@ -13,7 +13,6 @@ namespace ccsand {
 
 namespace launching {
 struct Birth;
-struct Orders;
 }  // namespace launching
 
 class Zygote {
@@ -23,8 +22,9 @@ class Zygote {
   static Result<std::shared_ptr<Zygote>> start(const ContainerSpec& spec);
   ~Zygote();  // ends it; what is born goes on
 
-  // Has it make a clone, soon; `birth` stays until await() has returned. No more than kMostAsked wait.
-  void ask(launching::Birth& birth);
+  // Has it make a clone, soon; `birth` stays until await() has returned. The child closes the leftovers first of all, as the
+  // last who has them.
+  Result<void> ask(launching::Birth& birth, const std::vector<Fd>& leftovers);
   // Until it is made, or could not be: its `child`. An error where the zygote has been killed.
   Result<void> await(launching::Birth& birth);
   // False where it was killed from outside, and in a forked copy of this process.
@@ -34,7 +34,8 @@ class Zygote {
  private:
   Zygote();
   Plan plan_;
-  std::unique_ptr<launching::Orders> orders_;
+  Fd orders_;       // this end of its socket
+  int socket_ = -1;  // the other's number in its table
   std::unique_ptr<BackgroundLaunch> process_;
   Identity identity_;
   std::uint64_t owner_;

@@ -29,11 +29,15 @@ std::string_view namespace_word(std::uint64_t flags) {
 clone_args wire_form(const CloneRequest& request, int* pidfd) {
   clone_args args = {};
   __u64 flags = request.flags;
-  flags |= CLONE_PIDFD | CLONE_CLEAR_SIGHAND;  // no handler of ours runs in a child (Linux 5.5)
+  flags |= CLONE_CLEAR_SIGHAND;  // no handler of ours runs in a child (Linux 5.5)
   if (request.suspend_parent) flags |= CLONE_VFORK;
-  args.pidfd = reinterpret_cast<__u64>(pidfd);
-  if (request.as_sibling) flags |= CLONE_PARENT;
-  else args.exit_signal = SIGCHLD;  // a sibling's is the caller's own
+  if (request.as_sibling) {
+    flags |= CLONE_PARENT;  // its exit signal is the caller's own
+  } else {
+    flags |= CLONE_PIDFD;
+    args.pidfd = reinterpret_cast<__u64>(pidfd);
+    args.exit_signal = SIGCHLD;
+  }
   if (request.cgroup >= 0) {
     flags |= CLONE_INTO_CGROUP;
     args.cgroup = static_cast<__u64>(request.cgroup);

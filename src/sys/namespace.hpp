@@ -25,7 +25,7 @@ struct CloneRequest {
   int cgroup = -1;              // with CLONE_INTO_CGROUP
   void* clear_tid = nullptr;    // CLONE_CHILD_CLEARTID, where not null
   bool suspend_parent = false;  // CLONE_VFORK
-  bool as_sibling = false;      // CLONE_PARENT: a child of the caller's parent
+  bool as_sibling = false;      // CLONE_PARENT: a child of the caller's parent, to whom its pidfd is left, too
 };
 struct Child {
   pid_t pid = 0;  // 0 in the child

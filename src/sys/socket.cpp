@@ -12,7 +12,7 @@
 namespace ccsand::sys {
 
 namespace {
-constexpr std::size_t kMostDescriptors = 8;
+constexpr std::size_t kMostDescriptors = 253;  // SCM_MAX_FD
 }  // namespace
 
 Result<SocketPair> socketpair(int type) {

@@ -24,7 +24,7 @@ Result<void> end_writing(int socket);
 // sendmsg(2): text of at least a byte, and a descriptor where `fd` >= 0 (SCM_RIGHTS,
 // unix(7)). EPIPE, and never SIGPIPE, where the other end is closed.
 Result<void> send_message(int socket, std::string_view text, int fd = -1);
-Result<void> send_message(int socket, std::string_view text, std::span<const int> fds);  // at most 8
+Result<void> send_message(int socket, std::string_view text, std::span<const int> fds);  // at most 253
 struct Message {
   std::size_t size = 0;  // 0: the other end is closed
   bool cut = false;      // it was longer, or came with more descriptors than can be
