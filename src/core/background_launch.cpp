@@ -5,6 +5,7 @@
 #include <linux/futex.h>
 #include <sys/syscall.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -34,7 +35,6 @@ struct BackgroundLaunch::State {
   bool handed_over = false;
   std::shared_ptr<Zygote> zygote;  // until it has cloned the process
   Birth birth;
-  int sent_signal = -1;            // in the zygote's table
   std::vector<Fd> leftovers;
   StateRecord record;    // from before it is born
 };
@@ -170,7 +170,7 @@ Result<void> BackgroundLaunch::start() {
     child_side.argument = host.argument;
     state.op = clone_of(plan);
     state.next = host.clone_at + 1;
-    Cloning how{state.op, false, host.afterwards == nullptr};
+    Cloning how{state.op, false, !waits && host.afterwards == nullptr};
     if (state.zygote != nullptr) return ask_for_birth(how);
     auto child = CCSAND_TRY(clone_child(host, child_side, state.child_context, how, state.signal));
     born(std::move(child));
@@ -193,8 +193,6 @@ Result<void> BackgroundLaunch::ask_for_birth(const launching::Cloning& how) {
   birth.request = CCSAND_TRY(prepare_clone(state.host, state.child_side, state.child_context, how, state.signal));
   birth.stack = state.host.arena.stack;
   birth.child_side = &state.child_side;
-  state.sent_signal = state.signal.write.get();
-  birth.places.push_back(&state.sent_signal);
   for (int& fd : state.child_context.fds)
     if (fd >= 0) birth.places.push_back(&fd);
   if (birth.request.cgroup >= 0) birth.places.push_back(&birth.request.cgroup);
@@ -257,14 +255,30 @@ Result<Launched> BackgroundLaunch::finish() {
   State& state = *state_;
   Launch& host = state.host;
   const Plan& plan = host.plan;
-  int pidfd = state.launched.pidfd.get();
-  auto done = run_host_steps(host, state.next, plan.steps().size(), pidfd);
-  if (done) await_exec(host, state.op, state.signal, pidfd, plan.listener() == kNoSlot ? -1 : host.context->fd(plan.listener()), state.launched.asked);
-  if (done && (load(host.block->failed) != 0 || !came_to_exec(host))) done = child_error(host, pidfd);
-  if (!done) return done.error();
+  CCSAND_TRY(run_host_steps(host, state.next, plan.steps().size(), pidfd()));
+  await_exec(host, state.op, state.signal, pidfd(), plan.listener() == kNoSlot ? -1 : host.context->fd(plan.listener()), state.launched.asked);
+  CCSAND_TRY(outcome(pidfd()));
   state.handed_over = true;
   state.launched.pid = state.pid;
   return std::move(state.launched);
+}
+std::optional<Launched> BackgroundLaunch::hand_over() {
+  State& state = *state_;
+  const auto& steps = state.host.plan.steps();
+  bool host_has_more = std::any_of(steps.begin() + static_cast<std::ptrdiff_t>(state.next), steps.end(), [](const Step& step) { return step.side == Side::host; });
+  if (host_has_more || state.op.copies_memory) return {};
+  state.handed_over = true;
+  state.launched.pid = state.pid;
+  return std::move(state.launched);
+}
+// A child that ends clears the word, too.
+bool BackgroundLaunch::has_executed() const {
+  const Launch& host = state_->host;
+  return load(host.block->running) == 0 && load(host.block->failed) == 0 && came_to_exec(host);
+}
+Result<void> BackgroundLaunch::outcome(int pidfd) const {
+  if (load(state_->host.block->failed) != 0 || !came_to_exec(state_->host)) return child_error(state_->host, pidfd);
+  return {};
 }
 
 pid_t BackgroundLaunch::pid() const { return state_->pid; }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,11 @@ class BackgroundLaunch {
   [[nodiscard]] int event() const;
   // Returns when its command has been executed, or could not be.
   Result<Launched> finish();
+  // The same before that is known, of one that was released: nothing is waited for. What is left here stays until the
+  // command has_executed(), or the process has ended without: then outcome() is the error. Null where finish() has to do it.
+  std::optional<Launched> hand_over();
+  [[nodiscard]] bool has_executed() const;
+  [[nodiscard]] Result<void> outcome(int pidfd) const;
 
   [[nodiscard]] pid_t pid() const;
   [[nodiscard]] int pidfd() const;

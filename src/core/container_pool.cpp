@@ -118,7 +118,11 @@ Result<void> Running::release(const std::vector<std::string>& argv, const std::s
   started_ns_ = monotonic_ns();
   CCSAND_TRY(pending_->release(argv));
   stop_waiting();
-  return await_start();
+  auto launched = options_.background ? pending_->hand_over() : std::nullopt;
+  if (!launched) return await_start();
+  unproven_ = std::move(pending_);
+  enter_loop();
+  return adopt(std::move(*launched));
 }
 
 void Running::bury() {

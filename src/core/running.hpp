@@ -179,6 +179,7 @@ class Running {
   RunOptions options_;
   Launched launched_;
   std::unique_ptr<BackgroundLaunch> pending_;  // until its command has been executed
+  std::unique_ptr<BackgroundLaunch> unproven_;  // released: it may still fail to execute its command
   bool waits_ = false;           // for its command
   Interest started_;             // in that it has been executed
   std::optional<Error> start_error_;

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "core/background_launch.hpp"
 #include "core/clock.hpp"
 #include "core/exec_service.hpp"
 #include "core/generation.hpp"
@@ -142,6 +143,7 @@ void Running::attend() {
     if (started_.take_ready() != 0) finish_start();
     return;
   }
+  if (unproven_ && unproven_->has_executed()) unproven_.reset();
   for (Output& output : outputs_)
     if (output.fd.take_ready() != 0) read_output(output);
   if (input_.take_ready() != 0) write_input();
