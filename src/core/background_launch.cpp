@@ -171,12 +171,18 @@ Result<void> BackgroundLaunch::start() {
     state.op = clone_of(plan);
     state.next = host.clone_at + 1;
     Cloning how{state.op, false, !waits && host.afterwards == nullptr};
-    if (state.zygote != nullptr) return ask_for_birth(how);
-    auto child = CCSAND_TRY(clone_child(host, child_side, state.child_context, how, state.signal));
-    born(std::move(child));
+    auto follows = [&](std::size_t step) { return step < plan.steps().size() && plan.steps()[step].side == Side::host && host.other_before[step] == 0; };
+    if (state.zygote != nullptr) {
+      CCSAND_TRY(ask_for_birth(how));
+      if (!follows(state.next)) return {};  // nor is it waited for
+      CCSAND_TRY(await_birth());
+    } else {
+      auto child = CCSAND_TRY(clone_child(host, child_side, state.child_context, how, state.signal));
+      born(std::move(child));
+    }
     // What waits for none of the child's steps.
     std::size_t last = state.next;
-    while (last < plan.steps().size() && host.other_before[last] == 0 && plan.steps()[last].side == Side::host) ++last;
+    while (follows(last)) ++last;
     CCSAND_TRY(run_host_steps(host, state.next, last, pidfd()));
     state.next = last;
     return {};

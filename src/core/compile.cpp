@@ -130,12 +130,12 @@ void prepare_host(PlanBuilder& b) {
   if (b.assembly.spare_network) b.plan.set_spare_network(b.plan.new_slot());
   for (std::size_t i = 0; i < b.assembly.streams.size(); ++i) b.plan.add_stream(b.plan.new_slot());
   if (spec.mount.kind != NamespaceChoice::joined) {
-    if (!b.assembly.from_zygote) open_root(b);
+    if (!b.has_root()) open_root(b);
     open_sources(b);
   }
   if (spec.init) b.plan.host(OpenInit{b.init = b.plan.new_slot()});
   prepare_network(b);
-  if (!b.assembly.from_zygote) look_up_user(b, b.root_tree);
+  if (!b.has_root()) look_up_user(b, b.root_tree);
   if (wants_cgroup(spec)) b.plan.host(CreateCgroup{spec.limits});
   if (spec.time.kind == NamespaceChoice::fresh)
     b.plan.host(PrepareTimeNamespace{spec.monotonic_offset_ns, spec.boottime_offset_ns, false});
@@ -242,7 +242,7 @@ void limit_capabilities(PlanBuilder& b) {
 void drop_rights(PlanBuilder& b) {
   const ContainerSpec& spec = b.spec;
   if (spec.securebits != 0) b.plan.container(SetSecurebits{spec.securebits});
-  if (!b.assembly.from_zygote) limit_capabilities(b);
+  if (!b.assembly.from_zygote || b.own_user) limit_capabilities(b);
   b.plan.container(SetIdentity{{}, {}, {}, true, spec.ambient != 0});
   SetCapabilities sets;
   sets.effective = sets.permitted = spec.capabilities;
@@ -299,7 +299,7 @@ void enter_root(PlanBuilder& b) {
     call_hooks(b, Phase::setup);
     return;
   }
-  if (b.assembly.from_zygote) {
+  if (b.has_root()) {
     b.plan.container(OpenProcessRoot{0, b.root = b.plan.new_slot()});
     return assemble_mounts(b);
   }
@@ -371,9 +371,6 @@ bool can_have_zygote(const ContainerSpec& spec) {
   if (!spec.hooks.empty() || joins_any(spec) || spec.time.kind != NamespaceChoice::host) return false;
   constexpr std::size_t kMostMounts = 128;  // each has a descriptor, and a message may carry 253
   if (!spec.redirects.empty() || !spec.kept_descriptors.empty() || spec.mounts.size() > kMostMounts) return false;
-  // What needs the host's mounts beside the root, after the zygote has left them: proc in a user namespace, the
-  // parts of a layer, the host's /proc/sys, a place for the device tree.
-  if (spec.user.kind != NamespaceChoice::host || spec.root.access == RootSpec::layer || !spec.sysctls.empty() || (!spec.dev && !spec.masked_paths.empty())) return false;
   bool plain_network = spec.network.interfaces.empty() && spec.network.rules.empty();
   return plain_network && spec.mount.kind == NamespaceChoice::fresh && spec.pid.kind == NamespaceChoice::fresh;
 }
@@ -381,14 +378,19 @@ bool can_have_zygote(const ContainerSpec& spec) {
 Plan compile_zygote(const ContainerSpec& spec) {
   const Assembly as_it_comes;
   PlanBuilder b(spec, as_it_comes);
-  open_root(b);
-  look_up_user(b, b.root_tree);
+  bool with_root = is_root_shared(spec);
+  if (with_root) {
+    open_root(b);
+    look_up_user(b, b.root_tree);
+  } else {
+    open_kernel_filesystems(b);
+  }
   if (spec.dev) b.plan.host(OpenDeviceTree{b.plan.new_slot()});  // it shows whether nodes can be made: Zygote::start
   b.plan.host(Clone{CLONE_NEWNS, false, false});
   b.plan.container(StartSession{});
-  assemble_tree(b);
+  with_root ? assemble_tree(b) : assemble_bare(b);
   swap_roots(b);
-  limit_capabilities(b);
+  if (!b.own_user) limit_capabilities(b);
   b.plan.container(ResetSignals{});
   return std::move(b.plan);
 }

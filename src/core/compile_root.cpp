@@ -135,6 +135,12 @@ void mount_names(PlanBuilder& b) {
 
 }  // namespace
 
+// Whether the root is the same mount for each of a pool's containers, and nothing else of the host's mounts is
+// needed when that has been taken for one: proc in a user namespace, the host's /proc/sys, a place for the device tree.
+bool is_root_shared(const ContainerSpec& spec) {
+  return spec.user.kind == NamespaceChoice::host && spec.root.access != RootSpec::layer && spec.sysctls.empty() && (spec.dev || spec.masked_paths.empty());
+}
+
 void open_root(PlanBuilder& b) {
   const RootSpec& root = b.spec.root;
   b.root_tree = b.plan.new_slot();
@@ -178,6 +184,21 @@ void assemble_tree(PlanBuilder& b) {
     b.plan.container(AttachMount{b.root_tree, kOldRoot, "root tree", false});
     b.root = b.root_tree;
   }
+}
+
+void open_kernel_filesystems(PlanBuilder& b) {
+  b.plan.host(OpenTree{{kNoSlot, "/proc"}, false, b.host_proc = b.plan.new_slot(), true});
+  b.plan.host(OpenTree{{kNoSlot, "/sys"}, false, b.host_sys = b.plan.new_slot(), true});
+}
+void assemble_bare(PlanBuilder& b) {
+  b.plan.container(everything_private());
+  b.root = b.plan.new_slot();
+  constexpr std::uint64_t kPlain = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+  b.plan.container(MountFilesystem{"tmpfs", {{"mode", "0755"}, {"size", "16k"}}, kPlain, kOldRoot, b.root, {}, false});
+  b.plan.container(MakeDirectory{b.in_root("/proc"), 0555, false});
+  b.plan.container(MakeDirectory{b.in_root("/sys"), 0555, false});
+  b.plan.container(AttachMount{b.host_proc, b.in_root("/proc"), "proc", false});
+  b.plan.container(AttachMount{b.host_sys, b.in_root("/sys"), "sysfs", false});
 }
 
 void assemble_mounts(PlanBuilder& b) {

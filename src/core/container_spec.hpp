@@ -115,8 +115,9 @@ struct Assembly {
 // The plan of a valid spec. Touches no kernel.
 Plan compile(const ContainerSpec& spec, const Assembly& assembly = {});
 
-// What is the same for each of many containers is done once, by a process that they are born from: a mount
-// namespace with nothing in it but the root, the capabilities, the signals. Not for all kinds.
+// What is the same for each of many containers is done once, by a process that they are born from: it has the
+// signals and, where no user namespace gives them anew, the capabilities of all; and a mount namespace with nothing in it but
+// their root or, where each has to make its own, what they need to make one. Not for all kinds.
 bool can_have_zygote(const ContainerSpec& spec);
 Plan compile_zygote(const ContainerSpec& spec);
 

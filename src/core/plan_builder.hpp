@@ -9,6 +9,8 @@
 
 namespace ccsand {
 
+bool is_root_shared(const ContainerSpec& spec);  // by the containers of a pool
+
 // What the parts of a plan need to know of each other.
 struct PlanBuilder {
   PlanBuilder(const ContainerSpec& of, const Assembly& as) : spec(of), assembly(as), own_user(of.user.kind == NamespaceChoice::fresh) {}
@@ -20,6 +22,7 @@ struct PlanBuilder {
   Slot root_tree = kNoSlot;    // the detached root
   Slot root = kNoSlot;         // the container's root, attached
   Slot devices = kNoSlot;
+  Slot host_proc = kNoSlot, host_sys = kNoSlot;  // of a zygote without a root: kernel filesystems that are visible in whole
   Slot user_namespace = kNoSlot;
   std::vector<Slot> sources;   // of spec.mounts; kNoSlot where it is not a bind mount
   Slot init = kNoSlot;
@@ -37,6 +40,8 @@ struct PlanBuilder {
   }
   // Whether the network namespace is there as soon as the child is.
   [[nodiscard]] bool born_networked() const { return spec.user.kind != NamespaceChoice::joined; }
+  // Whether it is born in its root.
+  [[nodiscard]] bool has_root() const { return assembly.from_zygote && is_root_shared(spec); }
   [[nodiscard]] Place in_root(std::string path) const { return {root, std::move(path)}; }
 };
 
@@ -46,6 +51,9 @@ void open_sources(PlanBuilder& b);
 // The container's side: the root beside the old one, with all of its mounts; then in its place.
 void assemble_tree(PlanBuilder& b);
 void assemble_mounts(PlanBuilder& b);
+// For a zygote, in place of a root: a directory with the host's /proc and /sys, where containers assemble theirs.
+void open_kernel_filesystems(PlanBuilder& b);
+void assemble_bare(PlanBuilder& b);
 void swap_roots(PlanBuilder& b);
 
 }  // namespace ccsand
