@@ -169,7 +169,7 @@ function Container:pool(options)
   local function make()
     return launch(self, "pool", nil, core.pool, { capture = true, reuse_network = options.reuse_network })
   end
-  local function prepare(made) return at_place(self, made.prepare, made) end
+  local function prepare(made, with_input) return at_place(self, made.prepare, made, with_input) end
   return require("ccsand.pool").new(make, prepare, options.size)
 end
 

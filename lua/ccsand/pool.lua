@@ -23,7 +23,8 @@ local function begin_one(state)
     made, spec, on_call = state.make()
     if not on_call then state.made, state.spec = made, spec end
   end
-  state.waiting[#state.waiting + 1] = { handle = state.prepare(made), spec = spec }
+  state.waiting[#state.waiting + 1] = { handle = state.prepare(made, state.with_input), spec = spec }
+  if on_call then made:close() end
 end
 -- Until it waits for its command.
 local function make_ready(entry)
@@ -47,11 +48,25 @@ function pool.new(make, prepare, size)
   return self
 end
 
--- The longest waiting that lives: one may have been killed from outside.
-local function take(state)
+-- From the first run with an input on all are prepared for one.
+local function prepare_for_input(state)
+  state.with_input = true
+  for _, entry in ipairs(state.waiting) do entry.handle:close() end
+  state.waiting = {}
+end
+-- The longest waiting that is assembled, or else the longest waiting; and that lives: one may have been killed from outside.
+local function take(state, with_input)
+  if with_input and not state.with_input then prepare_for_input(state) end
   while true do
     if #state.waiting == 0 then begin_one(state) end
-    local entry = table.remove(state.waiting, 1)
+    local place = 1
+    for i, entry in ipairs(state.waiting) do
+      if entry.ready or entry.handle:is_assembled() then
+        place = i
+        break
+      end
+    end
+    local entry = table.remove(state.waiting, place)
     make_ready(entry)
     if entry.handle:is_waiting() then return entry end
     entry.handle:close()
@@ -82,8 +97,9 @@ local function keep_filled(state)
         wanted:wait()
         wanted:clear()
         fill(state)
-        local first = state.waiting[1]
-        if first and not state.closed then make_ready(first) end
+        for _, entry in ipairs(state.waiting) do
+          if entry.handle:is_assembled() then pcall(make_ready, entry) end -- who takes it gets the error, too
+        end
       end
     end)
     state.keeper = { wanted = wanted, is_kept = function() return task.loop == loop.current().loop and task:status() ~= "failed" end }
@@ -97,7 +113,7 @@ function Pool:run(command, options)
   options = invocation.checked(options, "run", "stdin", "timeout", "cpu_time", "output_limit", "limit_output")
   if command ~= nil and type(command) ~= "table" then error(core.error("a command is a list of strings, such as { \"ls\", \"-l\" }")) end
   if not invocation.in_task() then keep_filled(state) end
-  local entry = take(state)
+  local entry = take(state, options.stdin ~= nil and options.stdin ~= "")
   local handle = entry.handle
   options.background = not not invocation.in_task() -- the other tasks go on while the command is executed
   local good, problem = pcall(handle.release, handle, command, options)

@@ -156,11 +156,11 @@ Result<PoolHandle*> pool_argument(lua_State* L, const char* method) {
   if (!good || !handle->pool) return make_error(EINVAL, method, "", "is a method of open pools");
   return handle;
 }
-// prepare(): one that waits for its command
+// prepare(with_input): one that waits for its command
 Result<int> prepare_body(lua_State* L) {
   PoolHandle* pool = CCSAND_TRY(pool_argument(L, "prepare"));
   Handle& handle = push_running(L);
-  handle.running = CCSAND_TRY(pool->pool->prepare());
+  handle.running = CCSAND_TRY(pool->pool->prepare(lua_toboolean(L, 2) != 0));
   return 1;
 }
 Result<int> close_pool_body(lua_State* L) {

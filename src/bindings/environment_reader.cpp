@@ -166,14 +166,27 @@ Result<void> read_mounts(Table& container, ContainerSpec& spec) {
   return {};
 }
 
+// true, false or "pids"
+Result<void> read_proc(Table& table, ContainerSpec& spec) {
+  lua_State* L = table.state();
+  int at = table.push("proc");
+  if (lua_isnil(L, at)) return {};
+  if (lua_isboolean(L, at)) {
+    spec.proc = lua_toboolean(L, at) != 0;
+    return {};
+  }
+  spec.only_pids = lua_type(L, at) == LUA_TSTRING && std::string_view(lua_tostring(L, at)) == "pids";
+  return spec.only_pids ? Result<void>() : Result<void>(table.wrong("proc", "must be true, false or \"pids\""));
+}
+
 Result<void> read_filesystems(Table& table, ContainerSpec& spec) {
   CCSAND_TRY(read_root(table, spec));
   CCSAND_TRY(read_mounts(table, spec));
-  CCSAND_TRY(table.boolean("proc", spec.proc));
+  CCSAND_TRY(read_proc(table, spec));
   CCSAND_TRY(table.boolean("sys", spec.sys));
   CCSAND_TRY(table.boolean("dev", spec.dev));
   auto beneath = [&spec](const std::string& path) {
-    return !(path.starts_with("/proc") && !spec.proc) && !(path.starts_with("/sys") && !spec.sys);
+    return !(path.starts_with("/proc") && (!spec.proc || spec.only_pids)) && !(path.starts_with("/sys") && !spec.sys);
   };
   for (const std::string& path : default_masked_paths())
     if (beneath(path)) spec.masked_paths.push_back(path);

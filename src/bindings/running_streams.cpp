@@ -150,6 +150,10 @@ Result<int> get_ready_body(lua_State* L) {
   CCSAND_TRY(handle->running->get_ready());
   return 0;
 }
+Result<int> is_assembled_body(lua_State* L) {
+  lua_pushboolean(L, CCSAND_TRY(running_argument(L, "pool"))->running->is_assembled());
+  return 1;
+}
 Result<int> is_waiting_body(lua_State* L) {
   lua_pushboolean(L, CCSAND_TRY(running_argument(L, "pool"))->running->is_waiting());
   return 1;
@@ -198,6 +202,7 @@ constexpr Function kMethods[] = {{"write", binding<write_body>},       {"close_s
                                  {"put_text", binding<put_text_body>}, {"put_file", binding<put_file_body>},
                                  {"get_text", binding<get_text_body>}, {"get_file", binding<get_file_body>},
                                  {"exists", binding<exists_body>},     {"get_ready", binding<get_ready_body>},
+                                 {"is_assembled", binding<is_assembled_body>},
                                  {"is_waiting", binding<is_waiting_body>}, {"release", binding<release_body>},
                                  {"bury", binding<bury_body>},         {"serve", binding<serve_body>},
                                  {"name", binding<name_body>}};

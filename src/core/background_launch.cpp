@@ -35,6 +35,7 @@ struct BackgroundLaunch::State {
   bool handed_over = false;
   std::shared_ptr<Zygote> zygote;  // until it has cloned the process
   Birth birth;
+  bool unborn = false;             // the zygote was asked for it
   std::vector<Fd> leftovers;
   StateRecord record;    // from before it is born
 };
@@ -104,7 +105,7 @@ BackgroundLaunch::BackgroundLaunch() = default;
 BackgroundLaunch::~BackgroundLaunch() {
   if (state_ && state_->owner != process_generation()) (void)state_.release();  // a forked copy: not its to end
   if (!state_) return;
-  if (!await_birth() && state_->zygote != nullptr) {
+  if (!await_birth() && state_->unborn) {
     (void)state_.release();  // the zygote was killed, perhaps after its clone, which has this memory then
     return;
   }
@@ -202,14 +203,15 @@ Result<void> BackgroundLaunch::ask_for_birth(const launching::Cloning& how) {
   for (int& fd : state.child_context.fds)
     if (fd >= 0) birth.places.push_back(&fd);
   if (birth.request.cgroup >= 0) birth.places.push_back(&birth.request.cgroup);
-  auto asked = state.zygote->ask(birth, leftovers);
-  if (!asked) state.zygote.reset();  // it knows nothing of it
-  return asked;
+  CCSAND_TRY(state.zygote->ask(birth, leftovers));
+  state.unborn = true;
+  return {};
 }
 Result<void> BackgroundLaunch::await_birth() {
   State& state = *state_;
-  if (state.zygote == nullptr) return {};
+  if (!state.unborn) return {};
   CCSAND_TRY(state.zygote->await(state.birth));
+  state.unborn = false;
   state.zygote.reset();
   auto child = CCSAND_TRY(cloned(state.host, std::move(state.birth.child), state.signal));
   born(std::move(child));
@@ -229,6 +231,8 @@ Result<void> BackgroundLaunch::ready() {
   }
   return {};
 }
+
+bool BackgroundLaunch::is_ready() const { return load(state_->host.block->holding) != 0 || load(state_->host.block->failed) != 0; }
 
 Result<void> BackgroundLaunch::release(const std::vector<std::string>& argv) {
   State& state = *state_;

@@ -39,6 +39,7 @@ class BackgroundLaunch {
 
   // Until it waits for its command, or has come to its function; the error of a set-up that failed.
   Result<void> ready();
+  [[nodiscard]] bool is_ready() const;  // ready() would return at once
   // It executes this command, in place of the plan's; an empty one is the plan's own.
   Result<void> release(const std::vector<std::string>& argv);
   // A descriptor that is readable when it has executed its command, or has ended; -1 where that takes the

@@ -85,7 +85,13 @@ void mount_kernel_filesystems(PlanBuilder& b) {
     mount.make_target = can_make;
     b.plan.container(mount);
   };
-  if (spec.proc) mount_or_bind("proc", "/proc", spec.pid, 0);
+  if (spec.only_pids) {
+    MountFilesystem mount = filesystem("proc", kPlain, b.in_root("/proc"), {{"subset", "pid"}});
+    mount.make_target = can_make;
+    b.plan.container(mount);
+  } else if (spec.proc) {
+    mount_or_bind("proc", "/proc", spec.pid, 0);
+  }
   if (spec.sys) mount_or_bind("sysfs", "/sys", spec.net, MOUNT_ATTR_RDONLY);
   if (spec.root.host_view) {
     b.plan.container(filesystem("tmpfs", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, b.in_root("/tmp"), {{"mode", "1777"}}));

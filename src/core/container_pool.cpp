@@ -21,11 +21,16 @@ namespace {
 std::vector<Fd> buried;
 std::vector<std::unique_ptr<SpareNetwork>> used_networks;
 constexpr std::size_t kMostUsed = 64;  // that are looked at again and again, for their sockets
-int all_waiting = 0;  // of this process: where none does, nobody comes to take them down
+int pools = 0, all_waiting = 0;  // of this process: where there is none, nobody comes to take them down
+bool nobody_comes() { return pools == 0 && all_waiting == 0; }
 
 // One in which nothing was done, if there is one. Those that still have sockets are looked at later, too.
-std::unique_ptr<SpareNetwork> take_spare_network() {
+std::unique_ptr<SpareNetwork> take_spare_network(bool shown) {
   for (std::size_t i = 0; i < used_networks.size();) {
+    if (used_networks[i]->shown() != shown) {
+      ++i;
+      continue;
+    }
     auto state = used_networks[i]->look();
     if (state == SpareNetwork::State::has_sockets && used_networks.size() <= kMostUsed) {
       ++i;
@@ -40,8 +45,11 @@ std::unique_ptr<SpareNetwork> take_spare_network() {
 Error not_waiting() { return make_error(EINVAL, "pool", "", "the container does not wait for a command"); }
 }  // namespace
 
-ContainerPool::ContainerPool() = default;
-ContainerPool::~ContainerPool() = default;
+ContainerPool::ContainerPool() { ++pools; }
+ContainerPool::~ContainerPool() {
+  --pools;
+  if (nobody_comes()) Running::bury();
+}
 
 Result<std::unique_ptr<ContainerPool>> ContainerPool::create(ContainerSpec spec, RunOptions options) {
   if (spec.terminal) return make_error(EINVAL, "pool", "terminal", "a container with a terminal of its own cannot wait for its command");
@@ -51,7 +59,6 @@ Result<std::unique_ptr<ContainerPool>> ContainerPool::create(ContainerSpec spec,
   std::unique_ptr<ContainerPool> pool(new ContainerPool);
   pool->spec_ = std::move(spec);
   pool->options_ = std::move(options);
-  pool->options_.keep_stdin = true;
   return pool;
 }
 
@@ -74,13 +81,16 @@ Result<void> ContainerPool::start_zygote() {
   return {};
 }
 
-Result<std::unique_ptr<Running>> ContainerPool::prepare() {
+Result<std::unique_ptr<Running>> ContainerPool::prepare(bool with_input) {
   std::unique_ptr<Running> running(new Running);
   running->options_ = options_;
   running->describe(spec_);
+  running->shows_network_ = SpareNetwork::is_shown(spec_);
+  running->options_.keep_stdin = with_input;
+  running->options_.stdin_null = !with_input;
   CCSAND_TRY(start_zygote());
   CCSAND_TRY(running->open_streams(spec_));
-  if (options_.reuse_network) running->network_ = take_spare_network();
+  if (options_.reuse_network) running->network_ = take_spare_network(SpareNetwork::is_shown(spec_));
   running->plan_ = running->network_ ? networked_ : plan_;
   BackgroundLaunch::Waiting waiting;
   for (std::size_t i = 0; i < running->child_ends_.size(); ++i)
@@ -99,18 +109,20 @@ Result<void> Running::get_ready() {
   if (!waits_) return not_waiting();
   CCSAND_TRY(pending_->ready());
   mounts_ = CCSAND_TRY(sys::mount_namespace_of(pending_->pid(), pending_->pidfd()));
-  if (options_.reuse_network && !network_) network_ = std::make_unique<SpareNetwork>(CCSAND_TRY(SpareNetwork::open(pending_->pid())));
+  if (options_.reuse_network && !network_) network_ = std::make_unique<SpareNetwork>(CCSAND_TRY(SpareNetwork::open(pending_->pid(), shows_network_)));
   // What it was made of is in its own namespaces now: every further clone would copy these descriptors.
   for (Slot slot = 0; slot < plan_->slots(); ++slot)
     if (slot != plan_->ruleset() && slot != plan_->listener()) pending_->context().take(slot).close();
   return {};
 }
+bool Running::is_assembled() const { return waits_ && pending_->is_ready(); }
 bool Running::is_waiting() const { return waits_ && pending_->is_alive(); }
 
 Result<void> Running::release(const std::vector<std::string>& argv, const std::string& input) {
   if (!waits_) return not_waiting();
   if (options_.cpu_time_ns >= 0 && !pending_->context().cgroup)
     return make_error(EINVAL, "pool", "cpu_time", "needs a cgroup", "make the pool of a container with cpu_time, limits or cgroup = true");
+  if (!input.empty() && !options_.keep_stdin) return make_error(EINVAL, "pool", "stdin", "the container was prepared without an input");
   options_.trace = false;
   input_text_ = input;
   input_ends_ = true;
@@ -127,16 +139,18 @@ Result<void> Running::release(const std::vector<std::string>& argv, const std::s
 
 void Running::bury() {
   buried.clear();
-  if (all_waiting == 0) used_networks.clear();
+  if (nobody_comes()) used_networks.clear();
 }
 // When its last process has ended.
 void Running::lay_aside_namespaces() {
   if (network_) used_networks.push_back(std::move(network_));
   if (mounts_.open()) buried.push_back(std::move(mounts_));
-  if (all_waiting == 0) bury();
+  if (nobody_comes()) bury();
 }
 void Running::stop_waiting() {
-  if (std::exchange(waits_, false) && --all_waiting == 0) bury();
+  if (!std::exchange(waits_, false)) return;
+  --all_waiting;
+  if (nobody_comes()) bury();
 }
 
 }  // namespace ccsand

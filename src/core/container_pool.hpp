@@ -13,11 +13,12 @@ class Zygote;
 
 class ContainerPool {
  public:
-  // `options` are those of the runs. What they read is a pipe.
+  // `options` are those of the runs.
   static Result<std::unique_ptr<ContainerPool>> create(ContainerSpec spec, RunOptions options);
   ~ContainerPool();
   // One more, that assembles itself: Running::get_ready(), release().
-  Result<std::unique_ptr<Running>> prepare();
+  // `with_input`: what it reads is told with its command; else it is /dev/null.
+  Result<std::unique_ptr<Running>> prepare(bool with_input);
 
  private:
   ContainerPool();

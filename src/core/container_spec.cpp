@@ -102,6 +102,8 @@ Result<void> validate_namespaces(const ContainerSpec& spec) {
     return nonsense("time_offsets", "need a new time namespace");
   if (spec.user.kind == NamespaceChoice::fresh && (spec.uid_map.empty() || spec.gid_map.empty()))
     return nonsense("user_namespace", "needs ranges for users and for groups");
+  if (spec.only_pids && spec.user.kind != NamespaceChoice::host && spec.pid.kind != NamespaceChoice::fresh)
+    return make_error(EINVAL, "container", "proc", "\"pids\" needs a pid namespace of its own in a user namespace", "the host's /proc can only be shown as it is");
   if (spec.user.kind == NamespaceChoice::joined && spec.pid.kind == NamespaceChoice::fresh)
     return nonsense("namespaces.user", "joining one needs pid = \"host\" or a joined one: a new pid namespace would not belong to it");
   if (spec.mount.kind == NamespaceChoice::joined) {

@@ -50,6 +50,7 @@ struct ContainerSpec {
 
   RootSpec root;
   bool proc = true, sys = true, dev = true;
+  bool only_pids = false;                  // in /proc: subset=pid, Linux 5.8
   std::vector<MountSpec> mounts;
   std::vector<std::string> masked_paths, readonly_paths;
   std::vector<std::pair<std::string, std::string>> sysctls;  // "net.ipv4.ip_forward"

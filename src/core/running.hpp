@@ -79,6 +79,7 @@ class Running {
   [[nodiscard]] std::string name() const;  // "" where it has none, or has ended
   // Of a container of a pool, which waits for its command: until it is assembled, and has it.
   Result<void> get_ready();
+  [[nodiscard]] bool is_assembled() const;  // get_ready() would not wait
   [[nodiscard]] bool is_waiting() const;  // and has not been killed
   RunOptions& options() { return options_; }
   Result<void> release(const std::vector<std::string>& argv, const std::string& input);
@@ -184,6 +185,7 @@ class Running {
   Interest started_;             // in that it has been executed
   std::optional<Error> start_error_;
   Fd mounts_;                    // its mount namespace, to outlive it
+  bool shows_network_ = true;    // in its /proc
   std::unique_ptr<SpareNetwork> network_;  // which the next container of its pool may have
   RunResult result_;
   std::vector<std::pair<Fd, int>> child_ends_;  // closed when the child has them, as these numbers

@@ -16,8 +16,10 @@ namespace ccsand {
 
 namespace {
 // What netstat counts besides are events of packets, each of which dev has counted; reading it takes as long as these.
-constexpr std::array<const char*, 4> kNames = {"dev", "snmp", "snmp6", "sockstat"};
-constexpr std::size_t kSocketFile = 3;
+// The last two count attempts without a packet, too, and nothing shows them but /proc/net itself: rtnetlink(7) has what
+// devices count, of packets.
+constexpr std::array<const char*, 4> kNames = {"sockstat", "dev", "snmp", "snmp6"};
+constexpr std::size_t kSocketFile = 0, kWithoutProc = 2;
 
 // Whether sockstat counts any socket as this namespace's own; words of which the number is the whole machine's
 // are passed over.
@@ -57,7 +59,7 @@ Result<void> SpareNetwork::suits(const ContainerSpec& spec) {
     auto has = [path](const std::vector<std::string>& list) { return std::find(list.begin(), list.end(), path) != list.end(); };
     return has(spec.readonly_paths) || has(spec.masked_paths);
   };
-  if (spec.proc && !covered("/proc/sys") && !covered("/proc"))
+  if (spec.proc && !spec.only_pids && !covered("/proc/sys") && !covered("/proc"))
     return unsuited("readonly_paths", "must have /proc/sys, where the network can be changed", "");
   if (std::any_of(spec.mounts.begin(), spec.mounts.end(), shows_proc))
     return unsuited("mounts", "must not show another /proc or /sys, where the network can be changed", "");
@@ -67,8 +69,9 @@ Result<void> SpareNetwork::suits(const ContainerSpec& spec) {
   return {};
 }
 
-Result<SpareNetwork> SpareNetwork::open(pid_t pid) {
+Result<SpareNetwork> SpareNetwork::open(pid_t pid, bool shown) {
   SpareNetwork network;
+  network.shown_ = shown;
   FixedText<64> process("/proc/");
   process.append_number(pid);
   auto file = [&process](std::string_view name) {
@@ -76,7 +79,7 @@ Result<SpareNetwork> SpareNetwork::open(pid_t pid) {
     return sys::open(path.append(name).c_str(), O_RDONLY);
   };
   network.namespace_ = CCSAND_TRY(file("/ns/net"));
-  for (std::size_t i = 0; i < kFiles; ++i) {
+  for (std::size_t i = 0; i < (shown ? kFiles : kWithoutProc); ++i) {
     auto opened = file(std::string("/net/") + kNames[i]);
     if (opened) network.files_[i] = std::move(*opened);
     else if (opened.error().code != ENOENT) return opened.error();  // without IPv6 there is none of it

@@ -18,8 +18,11 @@ class SpareNetwork {
   // Whether containers of that kind cannot change what their network namespace is, so that looking at what it
   // counts tells all there is to tell. The subject of the error is the key that lets them.
   static Result<void> suits(const ContainerSpec& spec);
-  // That of a process which has not done anything in it yet.
-  static Result<SpareNetwork> open(pid_t pid);
+  // Whether they see /proc/net, which tells more of a network than else can be asked.
+  static bool is_shown(const ContainerSpec& spec) { return spec.proc && !spec.only_pids; }
+  // That of a process which has not done anything in it yet. One that is not `shown` is never for those who see more.
+  static Result<SpareNetwork> open(pid_t pid, bool shown);
+  [[nodiscard]] bool shown() const { return shown_; }
 
   [[nodiscard]] int fd() const { return namespace_.get(); }
   enum class State {
@@ -35,6 +38,7 @@ class SpareNetwork {
   [[nodiscard]] Result<std::string_view> read_file(std::size_t index) const;  // valid until the next
   [[nodiscard]] Result<std::string> read_counters() const;
   Fd namespace_;
+  bool shown_ = true;
   std::array<Fd, kFiles> files_;  // of its /proc/net
   std::string counters_;          // as they were at first
 };

@@ -68,9 +68,9 @@ Result<void> bring_loopback_up() {
 #ifdef CCSAND_FAULTS
 // CCSAND_LATE makes each glance at a filter's listener come as late as it can: when there is a call to
 // see. It is what the executor has to do with where the host was held up while the child went on.
+static const bool late_wanted = std::getenv("CCSAND_LATE") != nullptr;  // read before there are children in this memory
 static bool comes_late(const pollfd* fds, std::size_t count, int milliseconds) {
-  static const bool wanted = std::getenv("CCSAND_LATE") != nullptr;
-  if (!wanted || count != 1 || milliseconds != 0 || fds->fd < 0) return false;
+  if (!late_wanted || count != 1 || milliseconds != 0 || fds->fd < 0) return false;
   std::string link = "/proc/self/fd/" + std::to_string(fds->fd);
   char target[64] = {};
   return readlink(link.c_str(), &target[0], sizeof target - 1) > 0 && std::string_view(&target[0]).find("seccomp notify") != std::string_view::npos;

@@ -207,4 +207,23 @@ test("a link of the image cannot lead a mount astray", function()
   equal(os.execute("test -e /x"), 256, "nothing made in the host's root")
 end)
 
+test("with proc = \"pids\" /proc has processes and nothing else", function()
+  for _, spec in ipairs { {}, { user_namespace = false }, { root = { access = "read_only" } }, { user_namespace = false, namespaces = { pid = "host" } } } do
+    spec.proc = "pids"
+    local out = t.out([[
+      for name in sys net sysrq-trigger kcore keys timer_list meminfo version cpuinfo mounts; do test -e /proc/$name && echo "/proc/$name"; done
+      echo 1 2>/dev/null >/proc/sys/kernel/hostname && echo written
+      echo 1 2>/dev/null >/proc/self/net/dev && echo "written to net"
+      readlink /proc/self >/dev/null || echo "no self"; cat /proc/self/stat >/dev/null || echo "no stat"
+      mount -o remount,subset= /proc 2>/dev/null && echo remounted
+      true]], spec)
+    equal(out:gsub("/proc/net\n?", ""):gsub("/proc/mounts\n?", ""), "") -- links into /proc/self, which go by the same rule
+  end
+  local plan = t.box({ proc = "pids" }):plan()
+  match(plan, "subset=pid")
+  assert(not plan:find "mask '/proc", plan)
+  t.fails(function() t.box { proc = "pid" } end, "proc", "\"pids\"")
+  t.fails(function() t.box { proc = "pids", namespaces = { pid = "host" } } end, "proc", "pid namespace")
+end)
+
 return t.finish()

@@ -16,10 +16,24 @@ local function children()
   return list
 end
 
+-- Numbers of namespaces come again when one is gone: these are held, so that all are told apart.
+local function hold_namespaces(held)
+  local C = require("ffi").C
+  for _, pid in ipairs(children()) do
+    for _, name in ipairs { "mnt", "pid", "net", "uts", "ipc", "user", "cgroup" } do
+      local fd = C.open(("/proc/%d/ns/%s"):format(pid, name), 524288)
+      if fd >= 0 then held[#held + 1] = fd end
+    end
+  end
+end
+
 both("each run is a container of its own", function()
   local pool = t.box():pool { size = 3 }
-  local seen = {}
+  local seen, held = {}, {}
+  pool:run({ "true" }, { stdin = "x" }) -- from now on all wait with an input
   for i = 1, 8 do
+    pool:refill()
+    hold_namespaces(held)
     local result = pool:run({ "/bin/sh", "-c", [[
       test -e /tmp/mark && echo file; test -e /dev/shm/mark && echo memory; ip link 2>/dev/null | grep -q dummy && echo network
       touch /tmp/mark /dev/shm/mark /etc/mark; hostname other 2>/dev/null; ls -d /proc/[0-9]* | wc -l >/tmp/count
@@ -30,13 +44,12 @@ both("each run is a container of its own", function()
     match(rest, "^1 " .. i .. "\n")
     for namespace in rest:gmatch "(%a+:%[%d+%])" do
       equal(seen[namespace], nil, "shared: " .. namespace)
-      -- Numbers come again when a namespace is gone: those of the moment before last may.
       if not namespace:find "^cgroup" then seen[namespace] = true end
     end
     equal(#result.stderr, 0, result.stderr)
-    for namespace in pairs(seen) do if i % 2 == 0 then seen[namespace] = nil end end
   end
   pool:close()
+  for _, fd in ipairs(held) do require("ffi").C.close(fd) end
 end)
 
 both("a run is what a capture is", function()
@@ -158,6 +171,120 @@ test("many tasks share a pool", function()
   equal(sum, 1830)
 end)
 
+-- ---- the process that a pool's containers are cloned from
+
+local one_root = { root = { path = t.root, access = "read_only" }, user_namespace = false }
+local kinds = {
+  ["with one root"] = one_root,
+  ["with one root, and mounts"] = { root = { path = t.root, access = "read_only" }, user_namespace = false, dev = false, masked_paths = {}, sys = false,
+    mounts = { { source = "/etc", target = "/mnt" } } },
+  ["that makes its root"] = { user_namespace = false },
+  ["in a user namespace"] = { hostname = "x" },
+  ["that shares namespaces"] = { user_namespace = false, namespaces = { uts = "host", ipc = "host", cgroup = "host" }, network = "host" },
+  ["of a user, with attributes"] = { user = "nobody", umask = "0077", rlimits = { nofile = 77 }, nice = 3, capabilities = {}, no_new_privs = true, init = true, cgroup = true },
+}
+-- Which of the children are in this process's pid namespace, as containers are not.
+local function zygotes()
+  collectgarbage() collectgarbage() -- those of pools that nobody holds
+  local list = {}
+  for _, pid in ipairs(children()) do
+    local own = t.readlink "/proc/self/ns/pid"
+    if t.readlink(("/proc/%d/ns/pid_for_children"):format(pid)) == own and t.readlink(("/proc/%d/ns/pid"):format(pid)) == own then list[#list + 1] = pid end
+  end
+  return list
+end
+
+for name, spec in pairs(kinds) do
+  test("what is cloned from a zygote is what a container is: one " .. name, function()
+    local script = { "/bin/sh", "-c", [[
+      echo $$ $(hostname) $(pwd) $(umask) $(id) $(ulimit -n) $(nice)
+      grep -E '^(Cap|NoNew|Seccomp:|Sig|Uid|Gid|Groups|NSpid)' /proc/self/status
+      awk '{ $1 = $2 = $3 = ""; print }' /proc/self/mountinfo | sed 's/ shared:[0-9]*//' | sort
+      cut -d' ' -f5-8 /proc/self/stat
+      ls /proc/self/fd /dev /mnt; ls -d /proc/[0-9]*; cat /proc/net/dev; readlink /proc/self/fd/0; echo e >&2]] }
+    local box = t.box(spec)
+    local pool = box:pool { size = 2 }
+    local expected = box:capture(script)
+    -- The first of a pool is cloned as a single container is: it takes two to have a zygote.
+    for i = 1, 5 do
+      local result = pool:run(script)
+      local function comparable(text) return (text:gsub("upperdir=[^, ]*", ""):gsub("(pipe:)%[%d+%]", "%1"):gsub("\n[^\n]*cgroup[^\n]*", "")) end
+      equal(comparable(result.stdout), comparable(expected.stdout), "run " .. i)
+      equal(result.stderr, expected.stderr)
+    end
+    equal(#zygotes(), 1, "without a zygote")
+    pool:close()
+    equal(#zygotes(), 0, "outlives its pool")
+  end)
+end
+
+both("a zygote that is killed is replaced, and what it has cloned goes on", function()
+  for _, spec in ipairs { one_root, {} } do
+    local pool = t.box(spec):pool { size = 3 }
+    pool:refill()
+    for i = 1, 3 do
+      local all = zygotes()
+      equal(#all, 1)
+      require("ffi").C.kill(all[1], 9)
+      while not t.read("/proc/" .. all[1] .. "/stat"):find "%) Z" do os.execute "sleep 0.01" end
+      for k = 1, 5 do equal(pool:run({ "echo", i .. k }).stdout, i .. k .. "\n") end
+      pool:refill()
+    end
+    pool:close()
+    equal(#zygotes(), 0, "left")
+  end
+end)
+
+test("a container cannot get out of the root that it was born in", function()
+  local pool = t.box({ root = { path = t.root, access = "read_write" }, user_namespace = false, capabilities = { add = { "sys_chroot", "sys_admin", "dac_read_search", "sys_ptrace" } }, seccomp = "none" }):pool { size = 2 }
+  local own = t.readlink "/proc/self/ns/mnt"
+  for _ = 1, 3 do
+    local result = pool:run { "/bin/sh", "-c", [[
+      mkdir -p /tmp/jail; exec 9</
+      chroot /tmp/jail /nothing 2>/dev/null
+      (cd / && for i in 1 2 3 4 5 6 7 8 9; do cd ..; done; ls -d etc/alpine-release etc/passwd ../../work 2>/dev/null)
+      nsenter -t 1 -m ls / >/dev/null 2>&1
+      umount -l / 2>/dev/null; umount / 2>/dev/null
+      awk '{ print $4, $5 }' /proc/self/mountinfo | sort
+      ls -d /proc/[0-9]* | wc -l; readlink /proc/1/ns/mnt; rmdir /tmp/jail]] }
+    assert(not result.stdout:find(own, 1, true), "the host's mount namespace")
+    for root, where in result.stdout:gmatch "\n(/%S*) (/%S*)" do
+      if where == "/" then equal(root:sub(-#t.root), t.root, "another root shows: " .. result.stdout) end
+    end
+    assert(not result.stdout:find "work", result.stdout)
+  end
+  pool:close()
+end)
+
+both("without an input they read nothing; from the first with one on they have it told", function()
+  local pool = t.box({ user_namespace = false }):pool { size = 2 }
+  equal(pool:run({ "readlink", "/proc/self/fd/0" }).stdout, "/dev/null\n")
+  equal(pool:run({ "cat" }).stdout, "")
+  for i = 1, 3 do
+    equal(pool:run({ "cat" }, { stdin = "text" .. i }).stdout, "text" .. i)
+    equal(pool:run({ "cat" }).stdout, "")
+    equal(pool:run({ "cat" }, { stdin = "" }).stdout, "")
+  end
+  assert(pool:waiting() <= 2)
+  pool:close()
+end)
+
+test("a command that cannot be executed is an error, in a task and out of it, and the pool goes on", function()
+  local function tried()
+    local pool = t.box(one_root):pool { size = 2 }
+    for i = 1, 3 do
+      local problem = fails(function() pool:run { "no-such-command" } end, "'no-such-command'")
+      equal(problem.exit_status, 127)
+      problem = fails(function() pool:run { "/etc/passwd" } end, "/etc/passwd")
+      equal(problem.exit_status, 126)
+      equal(pool:run({ "echo", tostring(i) }).stdout, i .. "\n")
+    end
+    pool:close()
+  end
+  tried()
+  loop.run(tried)
+end)
+
 -- ---- network namespaces that are used again
 
 local plain = { user_namespace = false, capabilities = { "chown", "setuid", "setgid", "net_raw", "net_bind_service" } }
@@ -230,6 +357,27 @@ test("a socket that outlives its container keeps the namespace from the next", f
   local second = pool:run { "readlink", "/proc/self/ns/net" }.stdout
   ffi.C.close(socket)
   assert(first ~= second, "used again, with a socket in it")
+end)
+test("what only /proc/net shows is kept from those who see it", function()
+  local function first_of(more, script)
+    local pool = plain_box(more):pool { size = 1, reuse_network = true }
+    local result = pool:run { "/bin/sh", "-c", "readlink /proc/self/ns/net; " .. script }
+    return pool, result.stdout
+  end
+  -- One that sees no counters leaves an attempt behind; its network is not for one that does.
+  local narrow, used = first_of({ proc = "pids" }, "nc -w 1 10.1.2.3 80 </dev/null; true")
+  local wide, other = first_of({}, "cat /proc/net/snmp >/tmp/x; true")
+  assert(used ~= other)
+  for _ = 1, 4 do
+    wide:refill()
+    assert(wide:run({ "readlink", "/proc/self/ns/net" }).stdout ~= used, "it is")
+  end
+  -- But a packet is told by the device itself.
+  narrow:refill()
+  local next_one = narrow:run({ "/bin/sh", "-c", "readlink /proc/self/ns/net; ping -c 1 -W 1 127.0.0.1 >/dev/null || nc -w 1 127.0.0.1 9 </dev/null; true" }).stdout
+  narrow:refill()
+  assert(narrow:run({ "readlink", "/proc/self/ns/net" }).stdout ~= next_one, "used again after a packet")
+  narrow:close() wide:close()
 end)
 test("networks that can be changed are not used again", function()
   local function refused(more, ...) fails(function() plain_box(more):pool { reuse_network = true } end, "reuse_network", ...) end

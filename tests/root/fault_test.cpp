@@ -24,6 +24,11 @@ constexpr Kind kKinds[] = {
     {"mounts and a user", R"(user = 12, cwd = "/tmp", mounts = { { source = "/etc", target = "/mnt/a" }, { type = "tmpfs", target = "/mnt/b" } })"},
     {"a network", R"(network = "nat", hostname = "h", ports = { "7777:80" }, egress = { allow = { "*:80" } })"},
 };
+// Out of a pool: with a root that is made once, and with one that each makes.
+constexpr Kind kPooled[] = {
+    {"a pool with one root", R"(root = { path = "ROOT", access = "read_only" }, user_namespace = false, hostname = "h")"},
+    {"a pool with layers", R"(limits = { pids = 20 }, hostname = "h")"},
+};
 
 // Links, rules and switches that a network put into this process's network namespace.
 std::string network_left() {
@@ -44,6 +49,18 @@ std::string recipe_of(const Place& place, const char* spec) {
   return place.recipe("fault.lua", text);
 }
 
+std::string pool_recipe_of(const Place& place, const char* spec) {
+  std::string text = "local spec = { root = { path = \"ROOT\" }, command = { \"/bin/sh\", \"-c\", \"echo whole; sleep MARK & true\" } }\n"
+                     "for k, v in pairs { " + std::string(spec) + " } do spec[k] = v end\n"
+                     "local pool = require(\"ccsand\").container(spec):pool { size = 2 }\n"
+                     "for i = 1, 4 do\n"
+                     "  local result = pool:run()\n"
+                     "  if result.stdout ~= 'whole\\n' then error('run ' .. i .. ': ' .. result.stdout .. result.stderr .. result.reason .. ' (E)', 0) end\n"
+                     "end\n"
+                     "print 'whole'\n";
+  return place.recipe("pool.lua", text);
+}
+
 // What is wrong with the end of a run in which one call failed; "" where nothing is.
 std::string judge(const Output& output) {
   if (output.timed_out) return "hangs";
@@ -56,10 +73,10 @@ std::string judge(const Output& output) {
 }
 
 // Fails call after call until `kQuiet` in a row did no harm: then there are none left.
-void fail_each(const Kind& kind, int code, std::string (*more_left)() = nullptr) {
+void fail_each(const Kind& kind, int code, std::string (*more_left)() = nullptr, std::string (*recipe_for)(const Place&, const char*) = recipe_of) {
   const int kQuiet = more_left != nullptr ? 100 : 60;  // the end of a network is many calls, none of which may fail the run
   Place place;
-  std::string recipe = recipe_of(place, kind.spec);
+  std::string recipe = recipe_for(place, kind.spec);
   CAPTURE(kind.name, code);
   REQUIRE(judge(run_ccsand_with_faults({recipe}, place.options())) == "");
   int quiet = 0, failed = 0;
@@ -134,6 +151,14 @@ TEST_CASE("a failure of any system call: calls that Lua decides", "[fault]") {
 TEST_CASE("a failure of any system call: mounts and a user, no memory", "[fault]") {
   REQUIRE_CONTAINERS();
   fail_each(kKinds[4], ENOMEM);
+}
+TEST_CASE("a failure of any system call: a pool with one root", "[fault]") {
+  REQUIRE_CONTAINERS();
+  fail_each(kPooled[0], EIO, nullptr, pool_recipe_of);
+}
+TEST_CASE("a failure of any system call: a pool with layers", "[fault]") {
+  REQUIRE_CONTAINERS();
+  fail_each(kPooled[1], ENOMEM, nullptr, pool_recipe_of);
 }
 TEST_CASE("a failure of any system call: a network", "[fault]") {
   REQUIRE_CONTAINERS();

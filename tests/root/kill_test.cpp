@@ -20,9 +20,11 @@ constexpr const char* kBusy = R"(
     box, box:with { init = true }, box:with { namespaces = { pid = "host" } }, box:with { before_exec = function() end },
     box:with { time_offsets = { boottime = 5 } }, box:with { user_namespace = false },
   }
+  local pools = { box:pool { size = 2 }, box:with({ user_namespace = false, root = { path = "ROOT", access = "read_only" } }):pool { size = 2 } }
   print "ready"
   io.stdout:flush()
   while true do
+    for _, pool in ipairs(pools) do pool:run() end
     for _, one in ipairs(boxes) do
       local running = one:start { "sleep", "MARK" }
       one:capture()
