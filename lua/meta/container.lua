@@ -35,8 +35,10 @@ function container.is(value) end
 ---@field root? string|ccsand.RootSpec
 --- What is mounted into it, in this order, after /proc, /sys and /dev. A missing mount point is made where the root can be written to. mount(8)
 ---@field mounts? ccsand.MountSpec[]
---- Whether /proc is mounted (nosuid, nodev, noexec). Default true. proc(5)
----@field proc? boolean
+--- Whether /proc is mounted (nosuid, nodev, noexec). "pids": with processes and nothing else, no /proc/sys, no /proc/meminfo: less to attack,
+--- and nothing for the default lists of paths to hide; it needs a pid namespace of its own where there is a user namespace.
+--- Default true. proc(5) `subset=pid`, Linux 5.8
+---@field proc? boolean|"pids"
 --- Whether /sys is mounted, read-only. Default true. sysfs(5)
 ---@field sys? boolean
 --- Whether /dev is populated: null, zero, full, random, urandom, tty, a devpts of its own, shm of 64 MiB, mqueue. Default true. devpts(4)
@@ -596,10 +598,11 @@ function Container:pool(options) end
 ---@class ccsand.PoolOptions
 --- How many wait: 1 to 256, default 4.
 ---@field size? integer
---- A container gets the network namespace of one before it in which nothing was done: whose counters (/proc/net/dev, snmp, snmp6) and
---- sockets are what they were when it was new. Making one takes the kernel longer than all the rest of a container. For containers that
---- have a loopback and nothing else (`network = "none"`) and cannot change it: `user_namespace = false`, /proc/sys read-only, none of
---- net_admin, sys_admin, sys_module, sys_ptrace and bpf, no functions, no other view of /proc or /sys. Default: false.
+--- A container gets the network namespace of one before it in which nothing was done: whose counters (/proc/net/dev; snmp and snmp6, too,
+--- where `proc` shows them) and sockets are what they were when it was new. Making one takes the kernel longer than all the rest of a
+--- container. For containers that have a loopback and nothing else (`network = "none"`) and cannot change it: `user_namespace = false`,
+--- /proc/sys read-only or not there (`proc = "pids"`), none of net_admin, sys_admin, sys_module, sys_ptrace and bpf, no functions, no other
+--- view of /proc or /sys. Default: false.
 ---@field reuse_network? boolean
 
 --- Containers that wait for their commands. Each runs one, and is thrown away: two runs share neither files nor
@@ -608,14 +611,15 @@ function Container:pool(options) end
 local Pool = {}
 
 --- Runs a command in one of them, to its end; the result holds what it printed. Times count from here, CPU times from its
---- assembly. A pipe is its standard input.
+--- assembly.
 ---@param command? string[] in place of the container's own
 ---@param options? ccsand.PoolRunOptions
 ---@return ccsand.RunResult
 function Pool:run(command, options) end
 
 ---@class ccsand.PoolRunOptions
---- What it reads from standard input. Default: nothing.
+--- What it reads from standard input. Default: nothing (/dev/null). The first run with one lets those that wait go: from then on all are
+--- assembled with a pipe to read from.
 ---@field stdin? string
 --- As the keys of the container, for this run. `cpu_time` needs a cgroup.
 ---@field timeout? ccsand.Duration

@@ -184,6 +184,12 @@ void undo_own_changes(Context& context) {
   if (context.time_prepared) (void)apply(PrepareTimeNamespace{0, 0, true}, context);
 }
 
+// Who waits for its end next must not wait for ever, whatever became of the signal. (It may have ended already.)
+void kill_child(int pidfd) {
+  for (int tries = 0; tries < 3; ++tries)
+    if (auto sent = sys::pidfd_send_signal(pidfd, SIGKILL); sent || sent.error().code == ESRCH) return;
+}
+
 Error child_error(const Launch& launch, int pidfd) {
   auto ended = sys::waitid(P_PIDFD, pidfd, WEXITED);
   if (std::uint32_t failed = load(launch.block->failed); failed != 0)
@@ -196,7 +202,7 @@ Error child_error(const Launch& launch, int pidfd) {
 }
 
 void end_child(int pidfd) {
-  (void)sys::pidfd_send_signal(pidfd, SIGKILL);  // it may have ended already
+  kill_child(pidfd);
   (void)sys::waitid(P_PIDFD, pidfd, WEXITED);
 }
 

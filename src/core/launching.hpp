@@ -96,7 +96,8 @@ bool has_ended(int pidfd);
 void await_exec(Launch& launch, const Clone& op, ExecSignal& signal, int pidfd, int listener, std::vector<seccomp_notif>& asked);
 bool came_to_exec(const Launch& launch);
 Error child_error(const Launch& launch, int pidfd);
-void end_child(int pidfd);
+void kill_child(int pidfd);
+void end_child(int pidfd);  // and waits for it
 const Exec* exec_of(const Plan& plan);
 void undo_own_changes(Context& context);
 Clone clone_of(const Plan& plan);

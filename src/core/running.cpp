@@ -16,6 +16,7 @@
 #include "core/exec_service.hpp"
 #include "core/generation.hpp"
 #include "core/background_launch.hpp"
+#include "core/launching.hpp"
 #include "core/seccomp/performance.hpp"
 #include "core/signals.hpp"
 #include "core/spare_network.hpp"
@@ -119,7 +120,7 @@ void Running::close() {
   stop_waiting();
   if (pending_ && !ended_) return abandon_start();
   if (!launched_.pidfd.open() || ended_) return;
-  (void)sys::pidfd_send_signal(launched_.pidfd.get(), SIGKILL);  // it may have ended just now
+  launching::kill_child(launched_.pidfd.get());
   end_guests();
   collect();
 }
