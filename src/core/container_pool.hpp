@@ -1,5 +1,5 @@
 // Containers that are assembled before anybody has a command for them: what they have in common is read, checked and
-// compiled once.
+// compiled once, and done once by a zygote.
 #pragma once
 
 #include <memory>

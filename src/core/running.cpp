@@ -133,7 +133,7 @@ void Running::collect() {
   tell();
   forget_process(launched_.pid);
   if (auto unproven = std::exchange(unproven_, nullptr))
-    if (auto outcome = unproven->outcome(launched_.pidfd.get()); !outcome) start_error_ = outcome.error();
+    if (auto outcome = unproven->outcome(launched_.pidfd.get()); !outcome && !timed_out_) start_error_ = outcome.error();
   if (status) {
     bool exited = status->code == CLD_EXITED;
     result_.signal = exited ? 0 : status->status;

@@ -1,3 +1,4 @@
+// The zygote's side, which serves, and this process's, which asks; they share memory, and a socket.
 #include "core/zygote.hpp"
 
 #include <sys/socket.h>
@@ -41,9 +42,13 @@ void serve(void* argument) {
     Birth* birth = nullptr;
     auto message = sys::receive_message(socket, &birth, sizeof birth, std::span(fds).subspan(1));
     if (!message || message->size != sizeof birth) sys::exit_group(125);  // it was told to end
-    fds[0] = std::move(message->fd);
-    put_numbers(*birth, fds);
-    birth->child = sys::clone_shared(birth->request, birth->stack, kStackSize, container_entry, birth->child_side);
+    if (message->cut) {
+      birth->child = make_error(EMFILE, "pool", "", "has no room for the descriptors of a container (EMFILE)", "raise RLIMIT_NOFILE (ulimit -n)");
+    } else {
+      fds[0] = std::move(message->fd);
+      put_numbers(*birth, fds);
+      birth->child = sys::clone_shared(birth->request, birth->stack, kStackSize, container_entry, birth->child_side);
+    }
     store(birth->done, 1);
     sys::futex_wake(&birth->done);
   }
