@@ -296,14 +296,16 @@ local function plain_box(more)
 end
 -- Runs each script in turn; answers the network namespaces that they were in.
 local function networks(scripts, count)
-  local pool, list = plain_box():pool { size = count or 1, reuse_network = true }, {}
+  local pool, list, held = plain_box():pool { size = count or 1, reuse_network = true }, {}, {}
   for i, script in ipairs(scripts) do
+    hold_namespaces(held)
     local result = pool:run { "/bin/sh", "-c", "readlink /proc/self/ns/net; cat /proc/net/dev /proc/net/snmp /proc/net/snmp6 >/tmp/told; " .. script }
     list[i] = result.stdout:match "net:%[(%d+)%]"
     assert(list[i], result.stderr)
     pool:refill()
   end
   pool:close()
+  for _, fd in ipairs(held) do require("ffi").C.close(fd) end
   return list
 end
 
