@@ -194,6 +194,8 @@ local function zygotes()
   return list
 end
 
+-- A sanitizer cannot follow two processes in one memory: its build has no zygotes.
+local sanitized = tonumber(t.read("/proc/self/status"):match "VmSize:%s*(%d+)") > 2 ^ 30
 for name, spec in pairs(kinds) do
   test("what is cloned from a zygote is what a container is: one " .. name, function()
     local script = { "/bin/sh", "-c", [[
@@ -201,7 +203,7 @@ for name, spec in pairs(kinds) do
       grep -E '^(Cap|NoNew|Seccomp:|Sig|Uid|Gid|Groups|NSpid)' /proc/self/status
       awk '{ $1 = $2 = $3 = ""; print }' /proc/self/mountinfo | sed 's/ shared:[0-9]*//' | sort
       cut -d' ' -f5-8 /proc/self/stat
-      ls /proc/self/fd /dev /mnt; ls -d /proc/[0-9]*; cat /proc/net/dev; readlink /proc/self/fd/0; echo e >&2]] }
+      ls /proc/self/fd /dev /mnt; ls -d /proc/[0-9]*; cut -d: -f1 /proc/net/dev; readlink /proc/self/fd/0; echo e >&2]] }
     local box = t.box(spec)
     local pool = box:pool { size = 2 }
     local expected = box:capture(script)
@@ -212,13 +214,14 @@ for name, spec in pairs(kinds) do
       equal(comparable(result.stdout), comparable(expected.stdout), "run " .. i)
       equal(result.stderr, expected.stderr)
     end
-    equal(#zygotes(), 1, "without a zygote")
+    equal(#zygotes(), sanitized and 0 or 1, "without a zygote")
     pool:close()
     equal(#zygotes(), 0, "outlives its pool")
   end)
 end
 
 both("a zygote that is killed is replaced, and what it has cloned goes on", function()
+  if sanitized then t.skip "a build with a sanitizer has no zygotes" end
   for _, spec in ipairs { one_root, {} } do
     local pool = t.box(spec):pool { size = 3 }
     pool:refill()
