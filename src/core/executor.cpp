@@ -241,7 +241,8 @@ Result<sys::CloneRequest> prepare_clone(Launch& host, Launch& child_side, Contex
     sys::Pipe pipe = CCSAND_TRY(sys::pipe2(0));
     signal = {std::move(pipe.read), std::move(pipe.write)};
   }
-  if (child_side.hold_at < child_side.plan.steps().size() || child_side.afterwards != nullptr) {
+  bool lasts = child_side.hold_at < child_side.plan.steps().size() || child_side.afterwards != nullptr;
+  if (lasts && !how.by_zygote) {
     auto needed = needed_descriptors(child_side.plan, *host.context, signal);
     child_side.kept.insert(child_side.kept.end(), needed.begin(), needed.end());
     std::sort(child_side.kept.begin(), child_side.kept.end());

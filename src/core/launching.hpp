@@ -84,7 +84,8 @@ Result<void> run_host_steps(Launch& launch, std::size_t from, std::size_t to, in
 struct Cloning {
   Clone op;
   bool suspend;               // the host, until the child has exec'd
-  bool tell = false;  // by the signal
+  bool tell = false;       // by the signal
+  bool by_zygote = false;  // which puts in what the child needs
 };
 Result<sys::Child> clone_child(Launch& host, Launch& child_side, Context& child_context, const Cloning& how, ExecSignal& signal);
 // The same in two, for a child that is cloned by another process of ours.

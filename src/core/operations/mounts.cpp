@@ -26,6 +26,9 @@ namespace {
 // place is always one.
 constexpr unsigned kOntoDescriptor = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
 
+Result<void> attach_to(int tree, int where, const Place& target, std::string_view name) {
+  return sys::move_mount(tree, "", where, "", kOntoDescriptor, name, target.path);
+}
 Result<void> attach(int tree, const Place& target, Context& context, std::string_view name, bool make_target) {
   auto where = resolve(target, context, 0);
   if (!where && make_target && where.error().code == ENOENT) {
@@ -39,14 +42,13 @@ Result<void> attach(int tree, const Place& target, Context& context, std::string
       error.hint = "a mount point must exist where the root is read-only; give the root a writable layer, or make it";
     return error;
   }
-  return sys::move_mount(tree, "", where->get(), "", kOntoDescriptor, name, target.path);
+  return attach_to(tree, where->get(), target, name);
 }
 
-Result<Fd> clone_of(const Place& source, const Context& context, bool recursive) {
-  unsigned flags = OPEN_TREE_CLONE | (recursive ? static_cast<unsigned>(AT_RECURSIVE) : 0U);
-  if (source.base == kNoSlot) return sys::open_tree(AT_FDCWD, source.path.c_str(), flags);
-  Fd place = CCSAND_TRY(resolve(source, context, 0));
-  auto tree = sys::open_tree(place.get(), "", flags | AT_EMPTY_PATH);
+// A copy of the mount at a place that was resolved already.
+Result<Fd> clone_of_open(int place, const Place& source, bool recursive) {
+  unsigned flags = OPEN_TREE_CLONE | AT_EMPTY_PATH | (recursive ? static_cast<unsigned>(AT_RECURSIVE) : 0U);
+  auto tree = sys::open_tree(place, "", flags);
   if (!tree) {
     Error error = tree.error();
     error.subject.clear();
@@ -54,6 +56,11 @@ Result<Fd> clone_of(const Place& source, const Context& context, bool recursive)
     return error;
   }
   return tree;
+}
+Result<Fd> clone_of(const Place& source, const Context& context, bool recursive) {
+  if (source.base == kNoSlot) return sys::open_tree(AT_FDCWD, source.path.c_str(), OPEN_TREE_CLONE | (recursive ? static_cast<unsigned>(AT_RECURSIVE) : 0U));
+  Fd place = CCSAND_TRY(resolve(source, context, 0));
+  return clone_of_open(place.get(), source, recursive);
 }
 bool missing(const Error& error) { return error.code == ENOENT || error.code == ENOTDIR; }
 }  // namespace
@@ -100,7 +107,13 @@ Result<void> apply(const AttachMount& op, Context& context) {
 }
 
 Result<void> apply(const BindMount& op, Context& context) {
-  auto tree = clone_of(op.source, context, op.recursive);
+  Fd itself;  // the place, where one is mounted onto itself
+  if (op.source.base != kNoSlot && op.source.base == op.target.base && op.source.path == op.target.path) {
+    auto place = resolve(op.source, context, 0);
+    if (!place) return op.optional && missing(place.error()) ? Result<void>() : Result<void>(place.error());
+    itself = std::move(*place);
+  }
+  auto tree = itself.open() ? clone_of_open(itself.get(), op.source, op.recursive) : clone_of(op.source, context, op.recursive);
   if (!tree) {
     if (op.optional && missing(tree.error())) return {};
     return tree.error();
@@ -111,6 +124,7 @@ Result<void> apply(const BindMount& op, Context& context) {
     unsigned flags = AT_EMPTY_PATH | (op.recursive ? static_cast<unsigned>(AT_RECURSIVE) : 0U);
     CCSAND_TRY(sys::mount_setattr(tree->get(), "", flags, attributes, op.target.path));
   }
+  if (itself.open()) return attach_to(tree->get(), itself.get(), op.target, op.source.path);
   return attach(tree->get(), op.target, context, op.source.path, false);
 }
 
