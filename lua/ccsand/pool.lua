@@ -26,11 +26,15 @@ local function begin_one(state)
   state.waiting[#state.waiting + 1] = { handle = state.prepare(made, state.with_input), spec = spec }
   if on_call then made:close() end
 end
--- Until it waits for its command.
-local function make_ready(entry)
-  if entry.ready then return end
-  entry.handle:get_ready()
-  entry.ready = true
+-- Until it waits for its command. False where it was killed before, from outside: another has to do; but not for ever.
+local function make_ready(state, entry)
+  if not entry.ready then entry.ready = entry.handle:get_ready() end
+  state.lost = entry.ready and 0 or state.lost + 1
+  if state.lost > state.size + 8 then
+    error(core.error(("pool: %d containers in turn were killed before they had a command"):format(state.lost),
+      "they run out of memory under their limits, or somebody kills them"))
+  end
+  return entry.ready
 end
 
 --- For ccsand.container: `make` answers what the containers have in common, their table, and the function that decides
@@ -41,10 +45,10 @@ function pool.new(make, prepare, size)
     error(core.error("pool.size: must be a whole number from 1 to 256, got " .. tostring(size)))
   end
   local self = setmetatable({}, Pool)
-  local state = { make = make, prepare = prepare, size = size, waiting = {} }
+  local state = { make = make, prepare = prepare, size = size, waiting = {}, lost = 0 }
   inner[self] = state
   for _ = 1, size do begin_one(state) end
-  make_ready(state.waiting[1]) -- what does not work is told now
+  make_ready(state, state.waiting[1]) -- what does not work is told now
   return self
 end
 
@@ -54,7 +58,7 @@ local function prepare_for_input(state)
   for _, entry in ipairs(state.waiting) do entry.handle:close() end
   state.waiting = {}
 end
--- The longest waiting that is assembled, or else the longest waiting; and that lives: one may have been killed from outside.
+-- The longest waiting that is assembled, or else the longest waiting; and that lives.
 local function take(state, with_input)
   if with_input and not state.with_input then prepare_for_input(state) end
   while true do
@@ -67,8 +71,7 @@ local function take(state, with_input)
       end
     end
     local entry = table.remove(state.waiting, place)
-    make_ready(entry)
-    if entry.handle:is_waiting() then return entry end
+    if make_ready(state, entry) and entry.handle:is_waiting() then return entry end
     entry.handle:close()
   end
 end
@@ -98,7 +101,7 @@ local function keep_filled(state)
         wanted:clear()
         fill(state)
         for _, entry in ipairs(state.waiting) do
-          if entry.handle:is_assembled() then pcall(make_ready, entry) end -- who takes it gets the error, too
+          if entry.handle:is_assembled() then pcall(make_ready, state, entry) end -- who takes it gets the error, too
         end
       end
     end)
@@ -131,8 +134,17 @@ end
 --- Fills it up and takes down what used ones left, now: for who knows that there is time.
 function Pool:refill()
   local state = of(self, "refill")
-  fill(state)
-  for _, entry in ipairs(state.waiting) do make_ready(entry) end
+  local all_ready
+  repeat
+    fill(state)
+    all_ready = true
+    for i = #state.waiting, 1, -1 do
+      if not make_ready(state, state.waiting[i]) then
+        table.remove(state.waiting, i).handle:close()
+        all_ready = false
+      end
+    end
+  until all_ready
 end
 
 --- How many wait, or are being assembled.

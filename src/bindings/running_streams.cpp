@@ -147,8 +147,8 @@ Result<int> exists_body(lua_State* L) {
 
 Result<int> get_ready_body(lua_State* L) {
   RunningHandle* handle = CCSAND_TRY(running_argument(L, "pool"));
-  CCSAND_TRY(handle->running->get_ready());
-  return 0;
+  lua_pushboolean(L, CCSAND_TRY(handle->running->get_ready()));
+  return 1;
 }
 Result<int> is_assembled_body(lua_State* L) {
   lua_pushboolean(L, CCSAND_TRY(running_argument(L, "pool"))->running->is_assembled());

@@ -105,10 +105,7 @@ BackgroundLaunch::BackgroundLaunch() = default;
 BackgroundLaunch::~BackgroundLaunch() {
   if (state_ && state_->owner != process_generation()) (void)state_.release();  // a forked copy: not its to end
   if (!state_) return;
-  if (!await_birth() && state_->unborn) {
-    (void)state_.release();  // the zygote was killed, perhaps after its clone, which has this memory then
-    return;
-  }
+  (void)await_birth();  // what is not born now never will be
   if (state_->pid != 0 && !state_->handed_over) {
     end_child(state_->launched.pidfd.get());  // or did so, if it has failed
     forget_process(state_->pid);

@@ -49,6 +49,20 @@ bool joins_any(const ContainerSpec& spec) {
   return false;
 }
 
+// Whether an out of memory in the container's cgroup may find the child before its exec: the kernel kills all who share the
+// memory of the one that it chooses. What a start takes in that cgroup is a fraction of this; words and environment may have 6 MiB.
+bool is_short_of_memory(const CgroupLimits& limits) {
+  constexpr std::uint64_t kEnough = 16U << 20;
+  if (limits.memory && *limits.memory < kEnough) return true;
+  return std::any_of(limits.raw.begin(), limits.raw.end(), [](const auto& one) { return one.first.starts_with("memory."); });
+}
+
+// Whether the child is to have a copy of this process's memory, which takes longer to make. One that shares it cannot enter a
+// time namespace, nor run Lua; and oom_score_adj belongs to the memory: to all who share it. proc_pid_oom_score_adj(5)
+bool needs_own_memory(const ContainerSpec& spec) {
+  return has_container_hooks(spec) || spec.time.kind != NamespaceChoice::host || joins_any(spec) || spec.oom_score_adj || is_short_of_memory(spec.limits);
+}
+
 void call_hooks(PlanBuilder& b, Phase phase) {
   for (const CallHook& call : b.spec.hooks) {
     if (call.phase != phase) continue;
@@ -149,8 +163,7 @@ void clone_and_attend(PlanBuilder& b) {
   // In a joined user namespace the others are made after it: they belong to it.
   if (spec.user.kind == NamespaceChoice::joined) clone.namespaces &= CLONE_NEWPID;
   clone.into_cgroup = wants_cgroup(spec);
-  // A child that shares memory cannot enter a time namespace, nor run Lua.
-  clone.copies_memory = has_container_hooks(spec) || spec.time.kind != NamespaceChoice::host || joins_any(spec);
+  clone.copies_memory = needs_own_memory(spec);
   b.plan.host(clone);
   if (b.own_user) {
     b.plan.host(WriteIdMap{false, spec.uid_map});
@@ -241,6 +254,7 @@ void limit_capabilities(PlanBuilder& b) {
 
 void drop_rights(PlanBuilder& b) {
   const ContainerSpec& spec = b.spec;
+  b.plan.container(SetDumpable{false});  // who has no more rights than others could be traced by them
   if (spec.securebits != 0) b.plan.container(SetSecurebits{spec.securebits});
   if (!b.assembly.from_zygote || b.own_user) limit_capabilities(b);
   b.plan.container(SetIdentity{{}, {}, {}, true, spec.ambient != 0});
@@ -367,8 +381,9 @@ Plan compile(const ContainerSpec& spec, const Assembly& assembly) {
 }
 
 bool can_have_zygote(const ContainerSpec& spec) {
-  // What copies memory is not for one that shares it; and it has none of a recipe's descriptors.
-  if (!spec.hooks.empty() || joins_any(spec) || spec.time.kind != NamespaceChoice::host) return false;
+  // What copies memory is not for one that shares it; it has none of a recipe's descriptors; and whom kill(0) reaches would be
+  // all of its children.
+  if (!spec.hooks.empty() || needs_own_memory(spec) || !spec.new_session) return false;
   constexpr std::size_t kMostMounts = 128;  // each has a descriptor, and a message may carry 253
   if (!spec.redirects.empty() || !spec.kept_descriptors.empty() || spec.mounts.size() > kMostMounts) return false;
   bool plain_network = spec.network.interfaces.empty() && spec.network.rules.empty();

@@ -192,9 +192,11 @@ void assemble_tree(PlanBuilder& b) {
   }
 }
 
+// With all that covers parts of them here, where ccsand itself is in a container, say: the kernel lets a user namespace
+// mount no more than it sees.
 void open_kernel_filesystems(PlanBuilder& b) {
-  b.plan.host(OpenTree{{kNoSlot, "/proc"}, false, b.host_proc = b.plan.new_slot(), true});
-  b.plan.host(OpenTree{{kNoSlot, "/sys"}, false, b.host_sys = b.plan.new_slot(), true});
+  b.plan.host(OpenTree{{kNoSlot, "/proc"}, true, b.host_proc = b.plan.new_slot(), true});
+  b.plan.host(OpenTree{{kNoSlot, "/sys"}, true, b.host_sys = b.plan.new_slot(), true});
 }
 void assemble_bare(PlanBuilder& b) {
   b.plan.container(everything_private());
@@ -205,6 +207,7 @@ void assemble_bare(PlanBuilder& b) {
   b.plan.container(MakeDirectory{b.in_root("/sys"), 0555, false});
   b.plan.container(AttachMount{b.host_proc, b.in_root("/proc"), "proc", false});
   b.plan.container(AttachMount{b.host_sys, b.in_root("/sys"), "sysfs", false});
+  b.plan.container(everything_private());  // what came along
 }
 
 void assemble_mounts(PlanBuilder& b) {

@@ -9,6 +9,7 @@
 #include "core/container_pool.hpp"
 #include "core/exec_service.hpp"
 #include "core/running.hpp"
+#include "core/seccomp/proof.hpp"
 #include "core/spare_network.hpp"
 #include "core/zygote.hpp"
 #include "sys/file.hpp"
@@ -24,21 +25,17 @@ constexpr std::size_t kMostUsed = 64;  // that are looked at again and again, fo
 int pools = 0, all_waiting = 0;  // of this process: where there is none, nobody comes to take them down
 bool nobody_comes() { return pools == 0 && all_waiting == 0; }
 
-// One in which nothing was done, if there is one. Those that still have sockets are looked at later, too.
-std::unique_ptr<SpareNetwork> take_spare_network(bool shown) {
+// Those that still have sockets are looked at later, too.
+std::unique_ptr<SpareNetwork> take_spare_network() {
   for (std::size_t i = 0; i < used_networks.size();) {
-    if (used_networks[i]->shown() != shown) {
-      ++i;
-      continue;
-    }
-    auto state = used_networks[i]->look();
-    if (state == SpareNetwork::State::has_sockets && used_networks.size() <= kMostUsed) {
+    bool busy = used_networks[i]->has_sockets();
+    if (busy && used_networks.size() <= kMostUsed) {
       ++i;
       continue;
     }
     auto network = std::move(used_networks[i]);
     used_networks.erase(used_networks.begin() + static_cast<std::ptrdiff_t>(i));
-    if (state == SpareNetwork::State::untouched) return network;
+    if (!busy) return network;
   }
   return nullptr;
 }
@@ -57,6 +54,7 @@ Result<std::unique_ptr<ContainerPool>> ContainerPool::create(ContainerSpec spec,
     return make_error(EINVAL, "pool", "name", "is one container's, and a pool has many", "name one that runs: running:name(\"web\")");
   if (options.reuse_network) CCSAND_TRY(SpareNetwork::suits(spec));
   std::unique_ptr<ContainerPool> pool(new ContainerPool);
+  pool->makes_unix_sockets_ = options.reuse_network && may_make_unix_sockets(spec.filter);
   pool->spec_ = std::move(spec);
   pool->options_ = std::move(options);
   return pool;
@@ -82,15 +80,20 @@ Result<void> ContainerPool::start_zygote() {
 }
 
 Result<std::unique_ptr<Running>> ContainerPool::prepare(bool with_input) {
+  auto made = prepare_one(with_input);
+  if (!made && zygote_ && !zygote_->is_of_use()) made = prepare_one(with_input);
+  return made;
+}
+Result<std::unique_ptr<Running>> ContainerPool::prepare_one(bool with_input) {
   std::unique_ptr<Running> running(new Running);
   running->options_ = options_;
   running->describe(spec_);
-  running->shows_network_ = SpareNetwork::is_shown(spec_);
+  running->makes_unix_sockets_ = makes_unix_sockets_;
   running->options_.keep_stdin = with_input;
   running->options_.stdin_null = !with_input;
   CCSAND_TRY(start_zygote());
   CCSAND_TRY(running->open_streams(spec_));
-  if (options_.reuse_network) running->network_ = take_spare_network(SpareNetwork::is_shown(spec_));
+  if (options_.reuse_network) running->network_ = take_spare_network();
   running->plan_ = running->network_ ? networked_ : plan_;
   BackgroundLaunch::Waiting waiting;
   for (std::size_t i = 0; i < running->child_ends_.size(); ++i)
@@ -105,11 +108,18 @@ Result<std::unique_ptr<Running>> ContainerPool::prepare(bool with_input) {
   return running;
 }
 
-Result<void> Running::get_ready() {
+Result<bool> Running::get_ready() {
   if (!waits_) return not_waiting();
-  CCSAND_TRY(pending_->ready());
-  mounts_ = CCSAND_TRY(sys::mount_namespace_of(pending_->pid(), pending_->pidfd()));
-  if (options_.reuse_network && !network_) network_ = std::make_unique<SpareNetwork>(CCSAND_TRY(SpareNetwork::open(pending_->pid(), shows_network_)));
+  auto assembled = pending_->ready();
+  if (!assembled && assembled.error().code != ECHILD) return assembled.error();
+  if (!assembled) return false;
+  auto taken = take_namespaces();
+  if (!taken && pending_->is_alive()) return taken.error();
+  return bool(taken);
+}
+Result<void> Running::take_namespaces() {
+  if (auto mounts = sys::mount_namespace_of(pending_->pid(), pending_->pidfd())) mounts_ = std::move(*mounts);
+  if (options_.reuse_network && !network_) network_ = std::make_unique<SpareNetwork>(CCSAND_TRY(SpareNetwork::open(pending_->pid(), makes_unix_sockets_)));
   // What it was made of is in its own namespaces now: every further clone would copy these descriptors.
   for (Slot slot = 0; slot < plan_->slots(); ++slot)
     if (slot != plan_->ruleset() && slot != plan_->listener()) pending_->context().take(slot).close();

@@ -22,10 +22,12 @@ class ContainerPool {
 
  private:
   ContainerPool();
+  Result<std::unique_ptr<Running>> prepare_one(bool with_input);
   [[nodiscard]] std::shared_ptr<const Plan> compile_as(bool spare_network) const;
   Result<void> start_zygote();
   ContainerSpec spec_;
   RunOptions options_;
+  bool makes_unix_sockets_ = false;  // in networks that are used again
   bool reused_ = false;  // more than one is made of it
   bool tried_zygote_ = false;
   std::shared_ptr<const Plan> plan_, networked_;

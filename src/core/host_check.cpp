@@ -170,6 +170,12 @@ HostFeature probe_privileges() {
           privileged ? "" : "run as root, or with sudo", true};
 }
 
+HostFeature probe_tracing() {
+  auto sets = sys::capget();
+  if (sets && (sets->effective >> CAP_SYS_PTRACE & 1) != 0) return {HostFeature::present, "private memory", "works", "", false};
+  return {HostFeature::absent, "private memory", "no CAP_SYS_PTRACE", "give ccsand CAP_SYS_PTRACE: else each container's start copies its memory, which takes longer, and calls cannot be decided at run time", false};
+}
+
 HostFeature probe_state_directory() {
   std::string directory = run_directory();
   auto state = open_state();
@@ -203,6 +209,7 @@ std::vector<HostFeature> check_host() {
   features.push_back(probe_id_mapping());
   features.push_back(probe_call("pidfd_getfd", SYS_pidfd_getfd, "Linux 5.6 or newer: needed for terminals"));
   features.push_back(probe_call("close_range", SYS_close_range, "Linux 5.9 or newer"));
+  features.push_back(probe_tracing());
   features.push_back(probe_landlock());
   features.push_back(probe_call("seccomp", SYS_seccomp, "a kernel with CONFIG_SECCOMP_FILTER"));
   features.push_back(probe_networks());

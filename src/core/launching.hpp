@@ -77,13 +77,14 @@ struct Birth {
   std::vector<int*> places;  // where the numbers of the descriptors that it is sent belong
   Result<sys::Child> child = make_error(0, "", "", "");
   std::uint32_t done = 0;
+  pid_t pid = 0;             // from before it runs
 };
 
 Result<void> run_host_steps(Launch& launch, std::size_t from, std::size_t to, int pidfd);
 // The launch up to its clone; `child_side` and `child_context` have to stay until the child has exec'd.
 struct Cloning {
   Clone op;
-  bool suspend;               // the host, until the child has exec'd
+  bool suspend;            // the host, until the child has exec'd
   bool tell = false;       // by the signal
   bool by_zygote = false;  // which puts in what the child needs
 };

@@ -22,7 +22,7 @@ struct PlanBuilder {
   Slot root_tree = kNoSlot;    // the detached root
   Slot root = kNoSlot;         // the container's root, attached
   Slot devices = kNoSlot;
-  Slot host_proc = kNoSlot, host_sys = kNoSlot;  // of a zygote without a root: kernel filesystems that are visible in whole
+  Slot host_proc = kNoSlot, host_sys = kNoSlot;  // of a zygote without a root: as they are here
   Slot user_namespace = kNoSlot;
   std::vector<Slot> sources;   // of spec.mounts; kNoSlot where it is not a bind mount
   Slot init = kNoSlot;

@@ -43,7 +43,7 @@ struct RunOptions {
   bool foreground = false;                  // signals that ccsand gets are passed on to it
   bool trace = false;
   bool background = false;                  // the start, too, is waited for by wait(), where the plan lets it be
-  bool reuse_network = false;               // of a pool: what nothing was done in is the next one's
+  bool reuse_network = false;               // of a pool: where nothing can be done in it, it is the next one's
   std::shared_ptr<CallSupervisor> supervisor;  // of a filter that notifies
   std::string name;                         // by which other processes run commands in it; "" for none
   bool lend_terminal = false;               // its pty is somebody else's to read: take_lent_terminal()
@@ -78,7 +78,7 @@ class Running {
   Result<void> serve(const std::string& name, const ContainerSpec& spec);
   [[nodiscard]] std::string name() const;  // "" where it has none, or has ended
   // Of a container of a pool, which waits for its command: until it is assembled, and has it.
-  Result<void> get_ready();
+  Result<bool> get_ready();  // false where it was killed before
   [[nodiscard]] bool is_assembled() const;  // get_ready() would not wait
   [[nodiscard]] bool is_waiting() const;  // and has not been killed
   RunOptions& options() { return options_; }
@@ -148,6 +148,7 @@ class Running {
   void abandon_start();
   void describe(ContainerSpec& spec);
   Result<void> adopt(Launched launched);
+  Result<void> take_namespaces();
   void lay_aside_namespaces();
   void stop_waiting();
   void end_guests();
@@ -185,7 +186,7 @@ class Running {
   Interest started_;             // in that it has been executed
   std::optional<Error> start_error_;
   Fd mounts_;                    // its mount namespace, to outlive it
-  bool shows_network_ = true;    // in its /proc
+  bool makes_unix_sockets_ = false;
   std::unique_ptr<SpareNetwork> network_;  // which the next container of its pool may have
   RunResult result_;
   std::vector<std::pair<Fd, int>> child_ends_;  // closed when the child has them, as these numbers

@@ -1,5 +1,4 @@
-// What a network namespace remembers of those who were in it, where they could not configure it: counters,
-// and sockets that outlive them (TIME_WAIT; one that was sent elsewhere). proc_net(5)
+// What keeps a network namespace as it was: who is in it cannot configure it, nor has a socket. proc_net(5)
 #include "core/spare_network.hpp"
 
 #include <fcntl.h>
@@ -9,21 +8,16 @@
 #include <cerrno>
 #include <string_view>
 
+#include "core/seccomp/proof.hpp"
 #include "sys/file.hpp"
 #include "sys/inspect.hpp"
 
 namespace ccsand {
 
 namespace {
-// What netstat counts besides are events of packets, each of which dev has counted; reading it takes as long as these.
-// The last two count attempts without a packet, too, and nothing shows them but /proc/net itself: rtnetlink(7) has what
-// devices count, of packets.
-constexpr std::array<const char*, 4> kNames = {"sockstat", "dev", "snmp", "snmp6"};
-constexpr std::size_t kSocketFile = 0, kWithoutProc = 2;
-
 // Whether sockstat counts any socket as this namespace's own; words of which the number is the whole machine's
 // are passed over.
-bool has_sockets(std::string_view text) {
+bool counts_sockets(std::string_view text) {
   std::string_view word;
   while (!text.empty()) {
     std::size_t end = std::min(text.find_first_of(" \n"), text.size());
@@ -52,6 +46,11 @@ Result<void> SpareNetwork::suits(const ContainerSpec& spec) {
     return unsuited("user_namespace", "owns the network namespaces that are made in it, and ends with its container", "needs user_namespace = false");
   if (spec.net.kind != NamespaceChoice::fresh || !spec.network.interfaces.empty() || !spec.network.rules.empty())
     return unsuited("network", "must be \"none\": a loopback and nothing else", "");
+  if (spec.pid.kind != NamespaceChoice::fresh)
+    return unsuited("namespaces.pid", "lets processes outlive the container, in its network", "needs a new one");
+  if (may_make_other_sockets(spec.filter))
+    return unsuited("seccomp", "lets it make sockets, by which one run could leave something for the next",
+                    "use seccomp = \"no-network\", or another policy that denies sockets (those of AF_UNIX may be allowed)");
   constexpr std::uint64_t changing = bit(CAP_NET_ADMIN) | bit(CAP_SYS_ADMIN) | bit(CAP_SYS_MODULE) | bit(CAP_SYS_PTRACE) | bit(CAP_BPF);
   if ((spec.capabilities & changing) != 0)
     return unsuited("capabilities", "let it change the network", "leave out net_admin, sys_admin, sys_module, sys_ptrace and bpf");
@@ -65,50 +64,25 @@ Result<void> SpareNetwork::suits(const ContainerSpec& spec) {
     return unsuited("mounts", "must not show another /proc or /sys, where the network can be changed", "");
   for (const auto& [key, value] : spec.sysctls)
     if (key.starts_with("net")) return unsuited("sysctls", "change the network", "");
+  if (spec.filter_notifies) return unsuited("seccomp", "has calls that a function decides, which may do anything to the network", "");
   if (!spec.hooks.empty()) return unsuited("created, setup, before_exec", "are functions, which may do anything to the network", "");
   return {};
 }
 
-Result<SpareNetwork> SpareNetwork::open(pid_t pid, bool shown) {
+Result<SpareNetwork> SpareNetwork::open(pid_t pid, bool makes_unix_sockets) {
   SpareNetwork network;
-  network.shown_ = shown;
   FixedText<64> process("/proc/");
   process.append_number(pid);
-  auto file = [&process](std::string_view name) {
-    FixedText<64> path(process);
-    return sys::open(path.append(name).c_str(), O_RDONLY);
-  };
-  network.namespace_ = CCSAND_TRY(file("/ns/net"));
-  for (std::size_t i = 0; i < (shown ? kFiles : kWithoutProc); ++i) {
-    auto opened = file(std::string("/net/") + kNames[i]);
-    if (opened) network.files_[i] = std::move(*opened);
-    else if (opened.error().code != ENOENT) return opened.error();  // without IPv6 there is none of it
-  }
-  network.counters_ = CCSAND_TRY(network.read_counters());
+  network.namespace_ = CCSAND_TRY(sys::open(FixedText<64>(process).append("/ns/net").c_str(), O_RDONLY));
+  if (makes_unix_sockets) network.sockets_ = CCSAND_TRY(sys::open(process.append("/net/sockstat").c_str(), O_RDONLY));
   return network;
 }
 
-Result<std::string_view> SpareNetwork::read_file(std::size_t index) const {
-  // At once: each read makes all of the text anew. (Those of a loopback alone have a few thousand bytes.)
-  static char text[65536];
-  if (!files_[index].open()) return std::string_view();
-  std::size_t size = CCSAND_TRY(sys::pread(files_[index].get(), &text[0], sizeof text, 0, kNames[index]));
-  if (size == sizeof text) return make_error(E2BIG, "read", kNames[index], "is longer than was thought");
-  return std::string_view(&text[0], size);
-}
-Result<std::string> SpareNetwork::read_counters() const {
-  std::string all;
-  for (std::size_t i = 0; i < kFiles; ++i)
-    if (i != kSocketFile) all += CCSAND_TRY(read_file(i));
-  return all;
-}
-
-SpareNetwork::State SpareNetwork::look() const {
-  auto counters = read_counters();
-  if (!counters || *counters != counters_) return State::touched;
-  auto sockets = read_file(kSocketFile);
-  if (!sockets) return State::touched;
-  return has_sockets(*sockets) ? State::has_sockets : State::untouched;
+bool SpareNetwork::has_sockets() const {
+  if (!sockets_.open()) return false;
+  char text[2048];  // at once: each read makes all of the text anew
+  auto size = sys::pread(sockets_.get(), &text[0], sizeof text, 0, "sockstat");
+  return !size || *size == sizeof text || counts_sockets({&text[0], *size});
 }
 
 }  // namespace ccsand

@@ -1,15 +1,20 @@
 // The zygote's side, which serves, and this process's, which asks; they share memory, and a socket.
 #include "core/zygote.hpp"
 
+#include <poll.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <span>
 
+#include "core/clock.hpp"
 #include "core/generation.hpp"
 #include "core/launching.hpp"
+#include "sys/device.hpp"
 #include "sys/file.hpp"
 #include "sys/process.hpp"
 #include "sys/socket.hpp"
@@ -20,6 +25,15 @@ using namespace launching;
 
 namespace {
 constexpr std::size_t kMostSent = 253;  // SCM_MAX_FD
+constexpr std::int64_t kPatience = 5'000'000'000;  // a clone takes a fraction of a millisecond
+
+// Of a child whose pid nobody else can have: it has not been waited for.
+Result<Fd> open_newborn(pid_t pid) {
+  auto pidfd = sys::pidfd_open(pid);
+  if (pidfd) return pidfd;
+  if (sys::kill(pid, SIGKILL)) (void)sys::waitid(P_PID, pid, WEXITED);
+  return pidfd;
+}
 
 // ---- the zygote's side: nothing allocates
 
@@ -82,15 +96,27 @@ Result<void> Zygote::ask(Birth& birth, const std::vector<Fd>& leftovers) {
     if (fds.size() < kMostSent) fds.push_back(fd.get());
   birth.child_side->kept.resize(birth.places.size() + 1);  // the zygote makes it no longer
   birth.request.as_sibling = true;
+  birth.request.told_pid = &birth.pid;
   Birth* text = &birth;
-  return sys::send_message(orders_.get(), std::string_view(reinterpret_cast<const char*>(&text), sizeof text), fds);
+  pollfd room = {orders_.get(), POLLOUT, 0};
+  for (std::int64_t deadline = monotonic_ns() + kPatience; CCSAND_TRY(sys::poll(&room, 1, 100)) == 0;)
+    if (monotonic_ns() > deadline) return killed();
+  auto sent = sys::send_message(orders_.get(), std::string_view(reinterpret_cast<const char*>(&text), sizeof text), fds);
+  return sent || is_of_use() ? sent : killed();
+}
+Error Zygote::killed() const {
+  kill_child(process_->pidfd());
+  return make_error(ECHILD, "pool", "zygote", "the process that its containers are cloned from has been killed, or does not answer (ECHILD)");
 }
 Result<void> Zygote::await(Birth& birth) {
   constexpr std::int64_t kLook = 20'000'000;  // one that was killed wakes nobody
-  while (load(birth.done) == 0)
-    if (!sys::futex_wait(&birth.done, 0, kLook) && !is_of_use())
-      return make_error(ECHILD, "pool", "zygote", "the process that its containers are cloned from has been killed (ECHILD)");
-  if (birth.child) birth.child->pidfd = CCSAND_TRY(sys::pidfd_open(birth.child->pid));  // not waited for yet: it is this one
+  std::int64_t deadline = monotonic_ns() + kPatience;
+  while (load(birth.done) == 0 && is_of_use())
+    if (!sys::futex_wait(&birth.done, 0, kLook) && monotonic_ns() > deadline) kill_child(process_->pidfd());
+  // Killed between the two, it has made a child and told nobody.
+  if (load(birth.done) == 0 && birth.pid != 0) birth.child = sys::Child{birth.pid, {}};
+  else if (load(birth.done) == 0) return killed();
+  if (birth.child) birth.child->pidfd = CCSAND_TRY(open_newborn(birth.child->pid));
   return {};
 }
 bool Zygote::is_of_use() const { return owner_ == process_generation() && process_->is_alive(); }

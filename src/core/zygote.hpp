@@ -22,10 +22,11 @@ class Zygote {
   static Result<std::shared_ptr<Zygote>> start(const ContainerSpec& spec);
   ~Zygote();  // ends it; what is born goes on
 
-  // Has it make a clone, soon; `birth` stays until await() has returned. The child closes the leftovers first of all, as the
-  // last who has them.
+  // Has it make a clone, soon; `birth` stays until await() has returned, whatever that has answered. The child closes the
+  // leftovers first of all, as the last who has them.
   Result<void> ask(launching::Birth& birth, const std::vector<Fd>& leftovers);
-  // Until it is made, or could not be: its `child`. An error where the zygote has been killed.
+  // Until it is made, or could not be: its `child`. An error where the zygote was killed before it made it; one that
+  // does not answer (it was stopped, say) is killed.
   Result<void> await(launching::Birth& birth);
   // False where it was killed from outside, and in a forked copy of this process.
   [[nodiscard]] bool is_of_use() const;
@@ -33,6 +34,7 @@ class Zygote {
 
  private:
   Zygote();
+  Error killed() const;  // and so it is
   Plan plan_;
   Fd orders_;       // this end of its socket
   int socket_ = -1;  // the other's number in its table

@@ -46,6 +46,10 @@ clone_args wire_form(const CloneRequest& request, int* pidfd) {
     flags |= CLONE_CHILD_CLEARTID;
     args.child_tid = reinterpret_cast<__u64>(request.clear_tid);
   }
+  if (request.told_pid != nullptr) {
+    flags |= CLONE_PARENT_SETTID;
+    args.parent_tid = reinterpret_cast<__u64>(request.told_pid);
+  }
   args.flags = flags;
   return args;
 }

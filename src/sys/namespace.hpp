@@ -24,6 +24,7 @@ struct CloneRequest {
   std::uint64_t flags = 0;      // CLONE_NEW*, CLONE_INTO_CGROUP (5.7)
   int cgroup = -1;              // with CLONE_INTO_CGROUP
   void* clear_tid = nullptr;    // CLONE_CHILD_CLEARTID, where not null
+  pid_t* told_pid = nullptr;    // CLONE_PARENT_SETTID, where not null: the child's pid, before it runs
   bool suspend_parent = false;  // CLONE_VFORK
   bool as_sibling = false;      // CLONE_PARENT: a child of the caller's parent, to whom its pidfd is left, too
 };

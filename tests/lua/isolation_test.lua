@@ -219,6 +219,14 @@ test("with proc = \"pids\" /proc has processes and nothing else", function()
       true]], spec)
     equal(out:gsub("/proc/net\n?", ""):gsub("/proc/mounts\n?", ""), "") -- links into /proc/self, which go by the same rule
   end
+  -- The kernel takes it for a whole one: who may mount could have a whole one, too, which is refused.
+  for _, spec in ipairs { { seccomp = "none" }, { seccomp = { allow = { "mount" } } }, { seccomp = { allow = { "fsopen" } } }, { capabilities = { add = { "sys_admin" } } } } do
+    for _, user in ipairs { true, false } do
+      spec.proc, spec.user_namespace = "pids", user
+      t.fails(function() t.box(spec) end, "proc", "mount")
+    end
+  end
+  equal(t.sh("unshare -r -m -p -f mount -t proc proc /tmp", { proc = "pids" }).status, 1)
   local plan = t.box({ proc = "pids" }):plan()
   match(plan, "subset=pid")
   assert(not plan:find "mask '/proc", plan)

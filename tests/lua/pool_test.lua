@@ -288,63 +288,185 @@ test("a command that cannot be executed is an error, in a task and out of it, an
   loop.run(tried)
 end)
 
+-- ---- what hostile containers could do to those that wait, and to ccsand
+
+-- One with a view of the host's processes, the same user and as many rights as those have that wait.
+test("nobody can look into a container that waits, or into ccsand, whose memory it has", function()
+  local seeing = t.box { user_namespace = false, namespaces = { pid = "host" }, capabilities = {}, seccomp = "none" }
+  local pools = { t.box(one_root):pool { size = 2 }, t.box({ user_namespace = false, capabilities = {} }):pool { size = 2 }, t.box():pool { size = 2 } }
+  for _, pool in ipairs(pools) do
+    pool:run { "true" } -- from now on there is a zygote
+    pool:refill()
+  end
+  local own = { require("ffi").C.getpid(), unpack(children()) }
+  local script = ([[for pid in %s; do
+    echo seen $(cat /proc/$pid/comm)
+    for what in mem maps environ auxv; do dd if=/proc/$pid/$what of=/dev/null bs=1 count=1 2>/dev/null && echo "read $what of $pid"; done
+    ( : <>/proc/$pid/mem ) 2>/dev/null && echo "opened the memory of $pid"
+    readlink /proc/$pid/fd/*
+    ls /proc/$pid/root/ >/dev/null 2>&1 && echo "root of $pid"
+    readlink /proc/$pid/cwd
+  done; true]]):format(table.concat(own, " "))
+  local function look(box)
+    local out = box:capture({ "/bin/sh", "-c", script }).stdout
+    local _, count = out:gsub("seen ccsand\n", "")
+    assert(count >= 1 + 6, "it does not see them: " .. out)
+    equal(out:gsub("seen ccsand\n", ""), "")
+  end
+  look(seeing)
+  local pool = seeing:pool { size = 2 } -- one of those that wait itself
+  pool:run { "true" }
+  equal(pool:run({ "/bin/sh", "-c", script }).stdout:gsub("seen [^\n]*\n", ""), "")
+  for _, one in ipairs(pools) do one:close() end
+  pool:close()
+end)
+
+test("who runs out of memory before its command has it takes nobody with it", function()
+  for _, memory in ipairs { "256k", "512k", "1M" } do
+    local box = t.box { user_namespace = false, limits = { memory = memory } }
+    local long = { "/bin/sh", "-c", "exit 7", ("x"):rep(400000) }
+    for _ = 1, 3 do pcall(box.capture, box, long) end
+    local good, pool = pcall(box.pool, box, { size = 2 })
+    for _ = 1, good and 4 or 0 do pcall(pool.run, pool, long) end
+    if good then pool:close() end
+  end
+end)
+
+test("oom_score_adj is the container's own", function()
+  local function mine() return t.read "/proc/self/oom_score_adj" end
+  local before = mine()
+  local other = t.box():pool { size = 2 }
+  local box = t.box { oom_score_adj = 700 }
+  local pool = box:pool { size = 2 }
+  for _ = 1, 3 do equal(pool:run({ "cat", "/proc/self/oom_score_adj" }).stdout, "700\n") end
+  equal(box:capture({ "cat", "/proc/self/oom_score_adj" }).stdout, "700\n")
+  equal(mine(), before)
+  for _ = 1, 3 do equal(other:run({ "cat", "/proc/self/oom_score_adj" }).stdout, before) end
+  pool:close() other:close()
+end)
+
+test("a signal to its process group reaches no other container", function()
+  loop.run(function()
+    local pool = t.box({ user_namespace = false, new_session = false, namespaces = { pid = "new" } }):pool { size = 3 }
+    loop.defer(pool.close, pool)
+    for _ = 1, 4 do pool:run { "true" } end
+    local victim = loop.spawn(function() return pool:run({ "/bin/sh", "-c", "read x; exit 5" }, { stdin = "" }).status end)
+    local shared = pool:run({ "/bin/sh", "-c", "cut -d' ' -f5 /proc/self/stat" }).stdout
+    equal(shared, "0\n", "its group is one outside of its pid namespace: that of ccsand")
+    victim:wait()
+  end)
+end)
+
+both("a zygote that is stopped is given up", function()
+  if sanitized then t.skip "a build with a sanitizer has no zygotes" end
+  local pool = t.box(one_root):pool { size = 2 }
+  for _ = 1, 3 do pool:run { "true" } end
+  pool:refill()
+  local all = zygotes()
+  equal(#all, 1)
+  require("ffi").C.kill(all[1], 19)
+  for i = 1, 5 do equal(pool:run({ "echo", tostring(i) }).stdout, i .. "\n") end
+  pool:refill()
+  assert(zygotes()[1] ~= all[1], "it is still there")
+  pool:close()
+  equal(#zygotes(), 0)
+end)
+
+test("a zygote that is killed at any moment fails no run", function()
+  if sanitized then t.skip "a build with a sanitizer has no zygotes" end
+  loop.run(function()
+    for _, spec in ipairs { one_root, { user_namespace = false } } do
+      local pool = t.box(spec):pool { size = 6 }
+      loop.defer(pool.close, pool)
+      pool:refill()
+      local running = 3
+      for task = 1, 3 do
+        loop.spawn(function()
+          for i = 1, 40 do equal(pool:run({ "echo", task .. i }).stdout, task .. i .. "\n") end
+          running = running - 1
+        end)
+      end
+      local killed = 0
+      while running > 0 do
+        loop.sleep(0.003)
+        for _, pid in ipairs(zygotes()) do
+          require("ffi").C.kill(pid, 9)
+          killed = killed + 1
+        end
+      end
+      assert(killed >= 5, killed .. " were killed")
+    end
+  end)
+  equal(#zygotes(), 0)
+end)
+
+test("where parts of /proc are covered, a container of a pool gets no more of it than another", function()
+  local recipe = t.file(([[
+    local ccsand = require "ccsand"
+    local try = { "/bin/sh", "-c", "mkdir /tmp/p; unshare -r -m -p -f /bin/sh -c 'mount -t proc proc /tmp/p && echo mounted' 2>&1" }
+    for _, user in ipairs { true, false } do
+      local box = ccsand.container { image = %q, user_namespace = user, seccomp = "none" }
+      local function told(good, text) return good and "ran: " .. text or "not made: " .. tostring(text):match "%%((E%%u+)%%)" .. "\n" end
+      io.write(told(pcall(function() return box:capture(try).stdout end)))
+      io.write(told(pcall(function()
+        local pool = box:pool { size = 2 }
+        for _ = 1, 3 do pool:run(try) end
+        return pool:run(try).stdout
+      end)))
+    end]]):format(t.image), "covered.lua")
+  local script = t.file(("mount -t tmpfs none /proc/irq && exec %s %s 2>&1"):format(t.ccsand, recipe), "covered.sh")
+  local lines = t.host_lines("unshare -m /bin/sh " .. script)
+  equal(#lines, 4, table.concat(lines, "\n"))
+  for i = 1, 3, 2 do
+    equal(lines[i + 1], lines[i], "in a pool")
+    assert(not lines[i]:find("mounted", 1, true), lines[i])
+  end
+end)
+
 -- ---- network namespaces that are used again
 
-local plain = { user_namespace = false, capabilities = { "chown", "setuid", "setgid", "net_raw", "net_bind_service" } }
+local plain = { user_namespace = false, capabilities = { "chown", "setuid", "setgid", "net_bind_service" }, seccomp = "no-network" }
 local function plain_box(more)
   local spec = {}
   for k, v in pairs(plain) do spec[k] = v end
   for k, v in pairs(more or {}) do spec[k] = v end
   return t.box(spec)
 end
--- Runs each script in turn; answers the network namespaces that they were in.
-local function networks(scripts, count)
-  local pool, list, held = plain_box():pool { size = count or 1, reuse_network = true }, {}, {}
-  for i, script in ipairs(scripts) do
+
+both("a network namespace is used again, and tells the next run nothing", function()
+  local pool = plain_box():pool { size = 1, reuse_network = true }
+  local different, count, told, held = {}, 0, nil, {}
+  for i = 1, 12 do
     hold_namespaces(held)
-    local result = pool:run { "/bin/sh", "-c", "readlink /proc/self/ns/net; cat /proc/net/dev /proc/net/snmp /proc/net/snmp6 >/tmp/told; " .. script }
-    list[i] = result.stdout:match "net:%[(%d+)%]"
-    assert(list[i], result.stderr)
+    local result = pool:run { "/bin/sh", "-c", "readlink /proc/self/ns/net; cat /proc/net/dev /proc/net/snmp /proc/net/snmp6 /proc/net/igmp6 /proc/net/tcp /proc/net/udp /proc/net/unix;" ..
+      ({ "true", "touch /tmp/x; (sleep 60 &)", "(nc -w 1 127.0.0.1 9; ping -c 1 -W 1 127.0.0.1; ip link set lo down) </dev/null >/dev/null; true" })[i % 3 + 1] }
+    local network, rest = result.stdout:match "net:%[(%d+)%]\n(.*)$"
+    assert(network, result.stderr)
+    told = told or rest
+    equal(rest, told, "run " .. i)
+    if not different[network] then count = count + 1 end
+    different[network] = true
     pool:refill()
   end
   pool:close()
   for _, fd in ipairs(held) do require("ffi").C.close(fd) end
-  return list
-end
-
-both("a network namespace is used again where nothing was done in it", function()
-  local scripts = {}
-  for i = 1, 12 do scripts[i] = ({ "true", "cat /proc/net/tcp", "touch /tmp/x; (sleep 60 &)" })[i % 3 + 1] end
-  local different, count = {}, 0
-  for _, one in ipairs(networks(scripts)) do
-    if not different[one] then count = count + 1 end
-    different[one] = true
-  end
-  -- The kernel counts the socket that brought a loopback up for a moment longer: meanwhile others are made.
   assert(count <= 6, count .. " network namespaces for 12 runs")
 end)
-both("one in which anything was done is not", function()
-  for name, script in pairs {
-    ["a packet"] = "ping -c 1 -W 1 127.0.0.1 >/dev/null || nc -w 1 127.0.0.1 9 </dev/null",
-    ["a refused connection"] = "nc -w 1 127.0.0.1 9 </dev/null; true",
-    ["an attempt that goes nowhere"] = "nc -w 1 10.1.2.3 80 </dev/null; true",
-    ["an attempt that goes nowhere, IPv6"] = "nc -w 1 fd00::1:2 80 </dev/null; true",
-  } do
-    local list = networks { script, "true" }
-    assert(list[1] ~= list[2], "used again after " .. name)
+test("all pools share the networks, and no other container has one", function()
+  local one, other = plain_box():pool { size = 1, reuse_network = true }, plain_box({ proc = "pids" }):pool { size = 1, reuse_network = true }
+  local outsider = t.box({ user_namespace = false }):pool { size = 1 }
+  local seen = {}
+  for _ = 1, 6 do
+    for _, pool in ipairs { one, other } do
+      seen[pool:run({ "readlink", "/proc/self/ns/net" }).stdout] = true
+      pool:refill()
+    end
+    assert(not seen[outsider:run({ "readlink", "/proc/self/ns/net" }).stdout])
+    outsider:refill()
   end
+  one:close() other:close() outsider:close()
 end)
-both("what is used again tells the next run nothing", function()
-  local pool, told = plain_box():pool { size = 1, reuse_network = true }, nil
-  for i = 1, 6 do
-    local result = pool:run { "/bin/sh", "-c", "cat /proc/net/dev /proc/net/snmp /proc/net/snmp6 /proc/net/tcp /proc/net/udp /proc/net/unix; " ..
-      (i % 2 == 0 and "nc -w 1 127.0.0.1 9 </dev/null; nc -w 1 10.1.2.3 80 </dev/null; true" or "true") }
-    told = told or result.stdout
-    equal(result.stdout, told, "run " .. i)
-    pool:refill()
-  end
-end)
-test("a socket that outlives its container keeps the namespace from the next", function()
+test("a unix socket that outlives its container keeps the namespace from the next", function()
   local ffi = require "ffi"
   ffi.cdef [[ int setns(int, int); int socket(int, int, int); int open(const char *, int, ...); int close(int); ]]
   local pool = plain_box():pool { size = 1, reuse_network = true }
@@ -362,32 +484,41 @@ test("a socket that outlives its container keeps the namespace from the next", f
   local second = pool:run { "readlink", "/proc/self/ns/net" }.stdout
   ffi.C.close(socket)
   assert(first ~= second, "used again, with a socket in it")
+  pool:close()
 end)
-test("what only /proc/net shows is kept from those who see it", function()
-  local function first_of(more, script)
-    local pool = plain_box(more):pool { size = 1, reuse_network = true }
-    local result = pool:run { "/bin/sh", "-c", "readlink /proc/self/ns/net; " .. script }
-    return pool, result.stdout
-  end
-  -- One that sees no counters leaves an attempt behind; its network is not for one that does.
-  local narrow, used = first_of({ proc = "pids" }, "nc -w 1 10.1.2.3 80 </dev/null; true")
-  local wide, other = first_of({}, "cat /proc/net/snmp >/tmp/x; true")
-  assert(used ~= other)
-  for _ = 1, 4 do
-    wide:refill()
-    assert(wide:run({ "readlink", "/proc/self/ns/net" }).stdout ~= used, "it is")
-  end
-  -- But a packet is told by the device itself.
-  narrow:refill()
-  local next_one = narrow:run({ "/bin/sh", "-c", "readlink /proc/self/ns/net; ping -c 1 -W 1 127.0.0.1 >/dev/null || nc -w 1 127.0.0.1 9 </dev/null; true" }).stdout
-  narrow:refill()
-  assert(narrow:run({ "readlink", "/proc/self/ns/net" }).stdout ~= next_one, "used again after a packet")
-  narrow:close() wide:close()
-end)
-test("networks that can be changed are not used again", function()
+test("networks in which something can be done are not used again", function()
   local function refused(more, ...) fails(function() plain_box(more):pool { reuse_network = true } end, "reuse_network", ...) end
   fails(function() t.box():pool { reuse_network = true } end, "reuse_network", "user_namespace")
+  local seccomp = require "ccsand.seccomp"
+  local refusing = { "socket", "socketpair", "io_uring_setup" }
+  for name, policy in pairs {
+    ["no filter"] = "none", ["the default"] = "default",
+    ["one that allows pairs of all families"] = seccomp.policy { default = "allow", deny = { "socket", "io_uring_setup" } },
+    ["one that allows io_uring"] = seccomp.policy { default = "allow", deny = { "socket", "socketpair" } },
+    ["one that only logs them"] = seccomp.policy { default = "allow", log = refusing },
+    ["one that looks at another argument"] = seccomp.policy { default = "allow", deny = { "socketpair", "io_uring_setup", socket = "type == SOCK_STREAM" } },
+    ["one that leaves out a family"] = seccomp.policy { default = "allow", deny = { "socketpair", "io_uring_setup", socket = "domain != AF_NETLINK" } },
+    ["one that allows other architectures"] = seccomp.policy { default = "allow", deny = refusing, foreign = "allow" },
+    ["one of several architectures"] = seccomp.policy { default = "allow", architectures = { "native", "x86", "arm" }, deny = refusing },
+  } do
+    local good, problem = pcall(function() return plain_box({ seccomp = policy }):pool { reuse_network = true } end)
+    assert(not good, name .. " is taken")
+    match(tostring(problem), "reuse_network")
+    match(tostring(problem), "socket")
+  end
+  for _, policy in ipairs {
+    seccomp.policy { default = "allow", deny = refusing },
+    seccomp.policy { default = "allow", kill = { "io_uring_setup", socket = "domain != AF_UNIX", socketpair = "domain != AF_UNIX" } },
+    seccomp.policy { default = "allow", architectures = { "native", "x86", "arm" }, deny = { "socket", "socketpair", "socketcall", "io_uring_setup" } },
+    "build",
+  } do
+    local pool = plain_box({ seccomp = policy }):pool { size = 1, reuse_network = true }
+    equal(pool:run({ "echo", "x" }).stdout, "x\n")
+    pool:close()
+  end
+  refused({ faults = { { "EIO on 2nd", calls = { "mkdir" } } } }, "function")
   refused({ network = "host" }, "network")
+  refused({ namespaces = { pid = "host" } }, "namespaces.pid")
   refused({ capabilities = { "net_admin" } }, "capabilities")
   refused({ capabilities = { "sys_admin" } }, "capabilities")
   refused({ readonly_paths = {} }, "/proc/sys")

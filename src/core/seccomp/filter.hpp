@@ -10,6 +10,7 @@
 #include <linux/seccomp.h>
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -67,5 +68,15 @@ Result<std::vector<sock_filter>> emit(const Filter& filter);
 // What the kernel would answer: SECCOMP_RET_* with its data. For programs that the
 // kernel's own check accepts; anything else is an error.
 Result<std::uint32_t> simulate(std::span<const sock_filter> program, const seccomp_data& call);
+
+// What is known of a call, whose other arguments may be any.
+struct PartOfCall {
+  std::uint32_t architecture = 0;      // AUDIT_ARCH_*
+  int number = 0;
+  std::optional<std::uint32_t> first;  // the low word of its first argument
+};
+// Whether the program may answer such a call with anything but an error, SIGSYS or a kill. False is proved, true may be more
+// than can be.
+bool may_pass(std::span<const sock_filter> program, const PartOfCall& call);
 
 }  // namespace ccsand
