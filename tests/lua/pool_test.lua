@@ -328,15 +328,26 @@ test("nobody can look into a container that waits, or into ccsand, whose memory 
   equal(rest, "")
 end)
 
-test("who runs out of memory before its command has it takes nobody with it", function()
-  for _, memory in ipairs { "256k", "512k", "1M" } do
-    local box = t.box { user_namespace = false, limits = { memory = memory } }
-    local long = { "/bin/sh", "-c", "exit 7", ("x"):rep(400000) }
-    for _ = 1, 3 do pcall(box.capture, box, long) end
-    local good, pool = pcall(box.pool, box, { size = 2 })
-    for _ = 1, good and 4 or 0 do pcall(pool.run, pool, long) end
-    if good then pool:close() end
-  end
+-- In a process of its own: it would be killed.
+test("who runs out of memory before its command has begun takes nobody with it", function()
+  local out, status = t.run_recipe(([[
+    local ccsand = require "ccsand"
+    local long = { "/bin/sh", "-c", "exit 7" }
+    for i = 1, 4 do long[i + 3] = ("x"):rep(100000) end
+    for _, memory in ipairs { "256k", "512k", "1M" } do
+      for _, user in ipairs { true, false } do
+        local box = ccsand.container { image = %q, user_namespace = user, limits = { memory = memory, swap = 0 } }
+        pcall(box.capture, box, long)
+        pcall(function()
+          local pool = box:pool { size = 2 }
+          for _ = 1, 4 do pcall(pool.run, pool, long) end
+          pool:close()
+        end)
+      end
+    end
+    print "survived"]]):format(t.image))
+  equal(status, 0, out)
+  equal(out, "survived\n")
 end)
 
 test("oom_score_adj is the container's own", function()
