@@ -37,7 +37,7 @@ function container.is(value) end
 ---@field mounts? ccsand.MountSpec[]
 --- Whether /proc is mounted (nosuid, nodev, noexec). "pids": with processes and nothing else, no /proc/sys, no /proc/meminfo: less to attack,
 --- and nothing for the default lists of paths to hide; it needs a pid namespace of its own where there is a user namespace, and a filter
---- that denies mount and fsopen: the default one, without sys_admin.
+--- that denies mount, fsopen and fspick: the default one, without sys_admin.
 --- Default true. proc(5) `subset=pid`, Linux 5.8
 ---@field proc? boolean|"pids"
 --- Whether /sys is mounted, read-only. Default true. sysfs(5)
@@ -600,9 +600,10 @@ function Container:pool(options) end
 --- How many wait: 1 to 256, default 4.
 ---@field size? integer
 --- A container gets the network namespace of one before it: making one takes the kernel longer than all the rest of a container. For
---- containers that can do nothing in it: they have a loopback and nothing else (`network = "none"`), their filter is proved to deny sockets other than unix
---- ones (`seccomp = "no-network"`), and they cannot change it: `user_namespace = false`, a pid namespace of their own, /proc/sys read-only or not
---- there, none of net_admin, sys_admin, sys_module, sys_ptrace and bpf, no functions, no other view of /proc or /sys. Default: false.
+--- containers that can do nothing in it: they have a loopback and nothing else (`network = "none"`), their filter is proved to deny sockets of
+--- every kind (`seccomp = { deny = { "socket", "socketpair" } }`), and they cannot change it: `user_namespace = false`, pid and mount namespaces of
+--- their own, none of net_admin, sys_admin, sys_module, sys_ptrace and bpf, no functions, no writable mount that could show a /proc or a /sys. Their
+--- /proc is read-only. Default: false.
 ---@field reuse_network? boolean
 
 --- Containers that wait for their commands. Each runs one, and is thrown away: two runs share neither files nor

@@ -1,7 +1,9 @@
 // The command line: which recipe, with what, in which mode. Nothing else is decided here.
 #include <fcntl.h>
 #include <getopt.h>
+#include <sys/prctl.h>
 
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 
@@ -9,6 +11,7 @@
 #include "cli/container_commands.hpp"
 #include "cli/test_command.hpp"
 #include "core/host_check.hpp"
+#include "sys/process.hpp"
 
 namespace {
 using namespace ccsand;
@@ -138,9 +141,18 @@ int command(CommandLine& line, int argc, char** argv, int at) {
   if (!take_recipe(line, argc, argv, at)) return usage_error("a recipe is missing");
   return run(line);
 }
+
+// What whoever has started this process may have left differently.
+Result<void> settle() {
+  // Nobody may look into its memory, which children share that have dropped their rights: see launching.hpp.
+  CCSAND_TRY(sys::prctl(PR_SET_DUMPABLE, 0, 0, 0, "PR_SET_DUMPABLE"));
+  std::signal(SIGCHLD, SIG_DFL);  // where it is ignored the kernel reaps children, and nobody learns how they ended
+  return {};
+}
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (auto settled = settle(); !settled) return fail(settled.error());
   if (!open_standard_streams()) return kOwnFailure;
   static const option kOptions[] = {{"trace", no_argument, nullptr, 't'},
                                     {"show-denied", no_argument, nullptr, 'd'},

@@ -1,5 +1,6 @@
 // The memory that both sides of a launch meet in, and the stack of a child that shares the parent's.
 #include <sys/mman.h>
+#include <sys/prctl.h>
 
 #include <cerrno>
 
@@ -46,7 +47,8 @@ namespace {
 int kept_pidfd = -1;
 std::uint64_t pidfd_owner = 0;  // a forked copy is another process
 }  // namespace
-Result<void> open_own_pidfd() {
+Result<void> prepare_process() {
+  CCSAND_TRY(sys::prctl(PR_SET_DUMPABLE, 0, 0, 0, "PR_SET_DUMPABLE"));  // what is executed has new memory
   if (pidfd_owner == process_generation()) return {};
   kept_pidfd = CCSAND_TRY(sys::pidfd_open(sys::getpid())).release();
   pidfd_owner = process_generation();

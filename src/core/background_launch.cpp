@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "core/cgroup.hpp"
+#include "core/clock.hpp"
 #include "core/generation.hpp"
 #include "core/launching.hpp"
 #include "core/seccomp/filter.hpp"
@@ -115,7 +116,7 @@ BackgroundLaunch::~BackgroundLaunch() {
 
 Result<std::unique_ptr<BackgroundLaunch>> BackgroundLaunch::make(const Plan& plan) {
   if (plan.clone_step() == plan.steps().size()) return make_error(EINVAL, "plan", "", "has no clone step to start a process with");
-  CCSAND_TRY(open_own_pidfd());
+  CCSAND_TRY(prepare_process());
   std::unique_ptr<BackgroundLaunch> made(new BackgroundLaunch);
   made->state_ = std::make_unique<State>(plan, CCSAND_TRY(take_arena()));
   made->state_->launched.context.fds.assign(static_cast<std::size_t>(plan.slots()), -1);
@@ -222,7 +223,10 @@ Result<void> BackgroundLaunch::ready() {
   CCSAND_TRY(run_host_steps(state.host, state.next, state.host.hold_at, pidfd));
   state.next = std::max(state.next, state.host.hold_at);
   constexpr std::int64_t kLook = 20'000'000;  // a child that was killed wakes nobody
+  constexpr std::int64_t kPatience = 30'000'000'000;  // with one that was stopped, say
+  std::int64_t deadline = monotonic_ns() + kPatience;
   while (load(state.host.block->holding) == 0) {
+    if (monotonic_ns() > deadline) kill_child(pidfd);
     if (load(state.host.block->failed) != 0) return child_error(state.host, pidfd);
     if (!sys::futex_wait(&state.host.block->holding, 0, kLook) && has_ended(pidfd)) return child_error(state.host, pidfd);
   }

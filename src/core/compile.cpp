@@ -50,17 +50,22 @@ bool joins_any(const ContainerSpec& spec) {
 }
 
 // Whether an out of memory in the container's cgroup may find the child before its exec: the kernel kills all who share the
-// memory of the one that it chooses. What a start takes in that cgroup is a fraction of this; words and environment may have 6 MiB.
-bool is_short_of_memory(const CgroupLimits& limits) {
+// memory of the one that it chooses. What a start takes in that cgroup is a fraction of this, words and environment may have 6 MiB;
+// but each rule and each mount is the kernel's memory, too.
+bool is_short_of_memory(const ContainerSpec& spec) {
   constexpr std::uint64_t kEnough = 16U << 20;
-  if (limits.memory && *limits.memory < kEnough) return true;
+  constexpr std::size_t kMany = 256;
+  const CgroupLimits& limits = spec.limits;
+  std::size_t parts = spec.mounts.size() + spec.masked_paths.size() + spec.readonly_paths.size() + spec.network.rules.size() +
+                      spec.network.interfaces.size() + (spec.landlock ? spec.landlock->rules.size() : 0);
+  if (limits.memory && (*limits.memory < kEnough || parts > kMany)) return true;
   return std::any_of(limits.raw.begin(), limits.raw.end(), [](const auto& one) { return one.first.starts_with("memory."); });
 }
 
 // Whether the child is to have a copy of this process's memory, which takes longer to make. One that shares it cannot enter a
 // time namespace, nor run Lua; and oom_score_adj belongs to the memory: to all who share it. proc_pid_oom_score_adj(5)
 bool needs_own_memory(const ContainerSpec& spec) {
-  return has_container_hooks(spec) || spec.time.kind != NamespaceChoice::host || joins_any(spec) || spec.oom_score_adj || is_short_of_memory(spec.limits);
+  return has_container_hooks(spec) || spec.time.kind != NamespaceChoice::host || joins_any(spec) || spec.oom_score_adj || is_short_of_memory(spec);
 }
 
 void call_hooks(PlanBuilder& b, Phase phase) {
@@ -254,7 +259,6 @@ void limit_capabilities(PlanBuilder& b) {
 
 void drop_rights(PlanBuilder& b) {
   const ContainerSpec& spec = b.spec;
-  b.plan.container(SetDumpable{false});  // who has no more rights than others could be traced by them
   if (spec.securebits != 0) b.plan.container(SetSecurebits{spec.securebits});
   if (!b.assembly.from_zygote || b.own_user) limit_capabilities(b);
   b.plan.container(SetIdentity{{}, {}, {}, true, spec.ambient != 0});
@@ -264,6 +268,7 @@ void drop_rights(PlanBuilder& b) {
   sets.ambient = spec.ambient;
   sets.only_for_root = true;
   b.plan.container(sets);
+  b.plan.container(SetDumpable{false});  // as before: a change of credentials may have set it. proc_sys_fs(5), suid_dumpable
   if (spec.no_new_privs) b.plan.container(SetNoNewPrivs{});
 }
 

@@ -72,6 +72,7 @@ void mount_devices(PlanBuilder& b) {
 void mount_kernel_filesystems(PlanBuilder& b) {
   const ContainerSpec& spec = b.spec;
   constexpr std::uint64_t kPlain = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+  const std::uint64_t of_proc = b.assembly.read_only_proc ? MOUNT_ATTR_RDONLY : 0;
   bool can_make = spec.root.access == RootSpec::layer || spec.root.access == RootSpec::read_write;
   // A user namespace may mount these only for namespaces that it owns; of the host's
   // it gets the host's own mount.
@@ -86,11 +87,11 @@ void mount_kernel_filesystems(PlanBuilder& b) {
     b.plan.container(mount);
   };
   if (spec.only_pids) {
-    MountFilesystem mount = filesystem("proc", kPlain, b.in_root("/proc"), {{"subset", "pid"}});
+    MountFilesystem mount = filesystem("proc", kPlain | of_proc, b.in_root("/proc"), {{"subset", "pid"}});
     mount.make_target = can_make;
     b.plan.container(mount);
   } else if (spec.proc) {
-    mount_or_bind("proc", "/proc", spec.pid, 0);
+    mount_or_bind("proc", "/proc", spec.pid, of_proc);
   }
   if (spec.sys) mount_or_bind("sysfs", "/sys", spec.net, MOUNT_ATTR_RDONLY);
   if (spec.root.host_view) {

@@ -9,7 +9,6 @@
 #include "core/container_pool.hpp"
 #include "core/exec_service.hpp"
 #include "core/running.hpp"
-#include "core/seccomp/proof.hpp"
 #include "core/spare_network.hpp"
 #include "core/zygote.hpp"
 #include "sys/file.hpp"
@@ -19,25 +18,15 @@ namespace ccsand {
 namespace {
 // What ended containers leave: their mount namespaces, which go with their last descriptors (as long as a good
 // part of the container's run), and networks that the next may have.
-std::vector<Fd> buried;
-std::vector<std::unique_ptr<SpareNetwork>> used_networks;
-constexpr std::size_t kMostUsed = 64;  // that are looked at again and again, for their sockets
+std::vector<Fd> buried, used_networks;
 int pools = 0, all_waiting = 0;  // of this process: where there is none, nobody comes to take them down
 bool nobody_comes() { return pools == 0 && all_waiting == 0; }
 
-// Those that still have sockets are looked at later, too.
-std::unique_ptr<SpareNetwork> take_spare_network() {
-  for (std::size_t i = 0; i < used_networks.size();) {
-    bool busy = used_networks[i]->has_sockets();
-    if (busy && used_networks.size() <= kMostUsed) {
-      ++i;
-      continue;
-    }
-    auto network = std::move(used_networks[i]);
-    used_networks.erase(used_networks.begin() + static_cast<std::ptrdiff_t>(i));
-    if (!busy) return network;
-  }
-  return nullptr;
+Fd take_spare_network() {
+  if (used_networks.empty()) return {};
+  Fd network = std::move(used_networks.back());
+  used_networks.pop_back();
+  return network;
 }
 Error not_waiting() { return make_error(EINVAL, "pool", "", "the container does not wait for a command"); }
 }  // namespace
@@ -52,9 +41,8 @@ Result<std::unique_ptr<ContainerPool>> ContainerPool::create(ContainerSpec spec,
   if (spec.terminal) return make_error(EINVAL, "pool", "terminal", "a container with a terminal of its own cannot wait for its command");
   if (!options.name.empty())
     return make_error(EINVAL, "pool", "name", "is one container's, and a pool has many", "name one that runs: running:name(\"web\")");
-  if (options.reuse_network) CCSAND_TRY(SpareNetwork::suits(spec));
+  if (options.reuse_network) CCSAND_TRY(suits_spare_network(spec));
   std::unique_ptr<ContainerPool> pool(new ContainerPool);
-  pool->makes_unix_sockets_ = options.reuse_network && may_make_unix_sockets(spec.filter);
   pool->spec_ = std::move(spec);
   pool->options_ = std::move(options);
   return pool;
@@ -65,6 +53,7 @@ std::shared_ptr<const Plan> ContainerPool::compile_as(bool spare_network) const 
   assembly.late_namespaces = Running::can_be_late(spec_);
   assembly.from_zygote = zygote_ != nullptr;
   assembly.spare_network = spare_network;
+  assembly.read_only_proc = options_.reuse_network;
   assembly.streams = {0, 1, 2};
   return std::make_shared<const Plan>(compile(spec_, assembly));
 }
@@ -73,6 +62,7 @@ Result<void> ContainerPool::start_zygote() {
   bool wanted = std::exchange(reused_, true) && !options_.supervisor;
   if (plan_ && !wanted) return {};
   if (plan_ && (zygote_ ? zygote_->is_of_use() : tried_zygote_)) return {};
+  zygote_.reset();
   if (wanted) zygote_ = CCSAND_TRY(Zygote::start(spec_)), tried_zygote_ = true;
   plan_ = compile_as(false);
   networked_ = compile_as(true);
@@ -81,25 +71,29 @@ Result<void> ContainerPool::start_zygote() {
 
 Result<std::unique_ptr<Running>> ContainerPool::prepare(bool with_input) {
   auto made = prepare_one(with_input);
-  if (!made && zygote_ && !zygote_->is_of_use()) made = prepare_one(with_input);
+  constexpr int kTries = 4;  // where somebody kills the zygote, and the next
+  for (int i = 1; i < kTries && !made && made.error().code == ECHILD; ++i) {
+    zygote_.reset();
+    plan_.reset();
+    made = prepare_one(with_input);
+  }
   return made;
 }
 Result<std::unique_ptr<Running>> ContainerPool::prepare_one(bool with_input) {
   std::unique_ptr<Running> running(new Running);
   running->options_ = options_;
   running->describe(spec_);
-  running->makes_unix_sockets_ = makes_unix_sockets_;
   running->options_.keep_stdin = with_input;
   running->options_.stdin_null = !with_input;
   CCSAND_TRY(start_zygote());
   CCSAND_TRY(running->open_streams(spec_));
   if (options_.reuse_network) running->network_ = take_spare_network();
-  running->plan_ = running->network_ ? networked_ : plan_;
+  running->plan_ = running->network_.open() ? networked_ : plan_;
   BackgroundLaunch::Waiting waiting;
   for (std::size_t i = 0; i < running->child_ends_.size(); ++i)
     waiting.given.emplace_back(running->plan_->streams()[i], std::move(running->child_ends_[i].first));
   running->child_ends_.clear();
-  if (running->network_) waiting.given.emplace_back(running->plan_->spare_network(), CCSAND_TRY(sys::dup_cloexec(running->network_->fd())));
+  if (running->network_.open()) waiting.given.emplace_back(running->plan_->spare_network(), CCSAND_TRY(sys::dup_cloexec(running->network_.get())));
   if (zygote_) waiting.leftovers = std::exchange(buried, {});
   waiting.zygote = zygote_;
   running->pending_ = CCSAND_TRY(BackgroundLaunch::begin_waiting(*running->plan_, std::move(waiting)));
@@ -114,12 +108,17 @@ Result<bool> Running::get_ready() {
   if (!assembled && assembled.error().code != ECHILD) return assembled.error();
   if (!assembled) return false;
   auto taken = take_namespaces();
-  if (!taken && pending_->is_alive()) return taken.error();
-  return bool(taken);
+  if (taken) return true;
+  // One that is about to end has lost its namespaces before it can be seen to have.
+  if (taken.error().code == ENOENT || taken.error().code == ESRCH || !pending_->is_alive()) return false;
+  return taken.error();
 }
 Result<void> Running::take_namespaces() {
   if (auto mounts = sys::mount_namespace_of(pending_->pid(), pending_->pidfd())) mounts_ = std::move(*mounts);
-  if (options_.reuse_network && !network_) network_ = std::make_unique<SpareNetwork>(CCSAND_TRY(SpareNetwork::open(pending_->pid(), makes_unix_sockets_)));
+  if (options_.reuse_network && !network_.open()) {
+    FixedText<64> path("/proc/");
+    network_ = CCSAND_TRY(sys::open(path.append_number(pending_->pid()).append("/ns/net").c_str(), O_RDONLY));
+  }
   // What it was made of is in its own namespaces now: every further clone would copy these descriptors.
   for (Slot slot = 0; slot < plan_->slots(); ++slot)
     if (slot != plan_->ruleset() && slot != plan_->listener()) pending_->context().take(slot).close();
@@ -140,7 +139,7 @@ Result<void> Running::release(const std::vector<std::string>& argv, const std::s
   started_ns_ = monotonic_ns();
   CCSAND_TRY(pending_->release(argv));
   stop_waiting();
-  auto launched = options_.background ? pending_->hand_over() : std::nullopt;
+  auto launched = pending_->hand_over();
   if (!launched) return await_start();
   unproven_ = std::move(pending_);
   enter_loop();
@@ -153,7 +152,7 @@ void Running::bury() {
 }
 // When its last process has ended.
 void Running::lay_aside_namespaces() {
-  if (network_) used_networks.push_back(std::move(network_));
+  if (network_.open()) used_networks.push_back(std::move(network_));
   if (mounts_.open()) buried.push_back(std::move(mounts_));
   if (nobody_comes()) bury();
 }

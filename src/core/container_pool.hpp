@@ -27,7 +27,6 @@ class ContainerPool {
   Result<void> start_zygote();
   ContainerSpec spec_;
   RunOptions options_;
-  bool makes_unix_sockets_ = false;  // in networks that are used again
   bool reused_ = false;  // more than one is made of it
   bool tried_zygote_ = false;
   std::shared_ptr<const Plan> plan_, networked_;

@@ -143,7 +143,7 @@ Result<void> validate(const ContainerSpec& spec) {
   if (spec.filter_notifies && !spec.no_new_privs) return nonsense("seccomp", "decisions at run time need no_new_privs = true");
   // Of a whole /proc the kernel knows that parts are covered, and lets nobody below have it anew; subset=pid it takes for whole.
   if (spec.only_pids && may_mount_filesystems(spec.filter))
-    return make_error(EINVAL, "container", "proc", "\"pids\" needs a filter that denies mount and fsopen: who may mount, in a user namespace of its own, too, could have a whole /proc",
+    return make_error(EINVAL, "container", "proc", "\"pids\" needs a filter that denies mount, fsopen and fspick: who may mount, in a user namespace of its own, too, could have a whole /proc",
                       "keep the default of seccomp, without sys_admin; or use proc = true, or false");
   if (spec.landlock) {
     if (!spec.no_new_privs) return nonsense("landlock", "needs no_new_privs = true");

@@ -110,6 +110,7 @@ struct Assembly {
   bool late_namespaces = false;  // its own process makes those that it can
   bool from_zygote = false;      // it is born where compile_zygote()'s plan has led
   bool spare_network = false;    // it joins the namespace of Plan::spare_network(), where a loopback is up already
+  bool read_only_proc = false;   // but for what is mounted into it
   std::vector<int> streams;      // what the descriptors in Plan::streams() become, after the spec's redirects
 };
 

@@ -7,10 +7,8 @@
 // (CLONE_VFORK).
 #include "core/executor.hpp"
 
-#include <linux/capability.h>
 #include <poll.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include <atomic>
@@ -26,7 +24,6 @@
 #include "core/generation.hpp"
 #include "core/launching.hpp"
 #include "core/state.hpp"
-#include "sys/credentials.hpp"
 #include "sys/device.hpp"
 #include "sys/file.hpp"
 #include "sys/kernel_abi.hpp"
@@ -224,19 +221,7 @@ std::vector<int> needed_descriptors(const Plan& plan, const Context& context, co
   return all;
 }
 
-namespace {
-// Who has its rights already dropped, and this process's memory still, is nobody's to trace: a container that sees the host's
-// processes, has the same user and no fewer capabilities could else open the /proc/PID/mem of one that waits, or is
-// about to exec. What is executed has new memory. ptrace(2), PR_SET_DUMPABLE(2const)
-Result<void> make_memory_private() { return sys::prctl(PR_SET_DUMPABLE, 0, 0, 0, "PR_SET_DUMPABLE"); }
-// Without the right to trace anybody this process could not look into the /proc of its own children then.
-bool can_make_memory_private() {
-  auto sets = sys::capget();
-  return sets && (sets->effective >> CAP_SYS_PTRACE & 1) != 0;
-}
-}  // namespace
 Result<sys::CloneRequest> prepare_clone(Launch& host, Launch& child_side, Context& child_context, const Cloning& how, ExecSignal& signal) {
-  if (can_make_memory_private()) CCSAND_TRY(make_memory_private());
   child_context.owns = false;
   child_context.fds = host.context->fds;
   child_context.identity = host.context->identity;
@@ -373,7 +358,6 @@ const Exec* exec_of(const Plan& plan) {
 
 Clone clone_of(const Plan& plan) {
   Clone op = std::get<Clone>(plan.steps()[plan.clone_step()].operation);
-  if (!can_make_memory_private()) op.copies_memory = true;
 #ifdef __SANITIZE_ADDRESS__
   op.copies_memory = true;  // its run-time cannot follow two processes in one memory
 #endif
@@ -418,7 +402,7 @@ Result<Launched> launch(const Plan& plan, const LaunchOptions& options) {
   using namespace launching;
   std::size_t clone_at = plan.clone_step(), none = plan.steps().size();
   if (clone_at == none) return make_error(EINVAL, "plan", "", "has no clone step to start a process with");
-  CCSAND_TRY(open_own_pidfd());
+  CCSAND_TRY(prepare_process());
   Arena arena = CCSAND_TRY(take_arena());
   Block& block = *arena.block;
   if (options.trace) std::memset(&block.trace_ns[0], 0, sizeof block.trace_ns);

@@ -28,9 +28,14 @@ namespace ccsand {
 
 Result<void> require_privileges() {
   auto sets = CCSAND_TRY(sys::capget());
-  if ((sets.effective >> CAP_SYS_ADMIN & 1) != 0) return {};
-  return make_error(EPERM, "start", "", "assembling a container needs root (CAP_SYS_ADMIN)",
-                    "run it as root, or with sudo; 'ccsand plan' needs no privileges");
+  if ((sets.effective >> CAP_SYS_ADMIN & 1) == 0)
+    return make_error(EPERM, "start", "", "assembling a container needs root (CAP_SYS_ADMIN)",
+                      "run it as root, or with sudo; 'ccsand plan' needs no privileges");
+  // Its own children's memory is nobody's to look into, but for who may trace anybody: it reads their /proc itself.
+  if ((sets.effective >> CAP_SYS_PTRACE & 1) == 0)
+    return make_error(EPERM, "start", "", "assembling a container needs CAP_SYS_PTRACE, which this root does not have",
+                      "give it to the container that ccsand runs in, besides CAP_SYS_ADMIN");
+  return {};
 }
 
 namespace {
@@ -166,14 +171,8 @@ HostFeature probe_cgroups() {
 
 HostFeature probe_privileges() {
   auto privileged = require_privileges();
-  return {privileged ? HostFeature::present : HostFeature::absent, "privileges", privileged ? "CAP_SYS_ADMIN" : "none",
-          privileged ? "" : "run as root, or with sudo", true};
-}
-
-HostFeature probe_tracing() {
-  auto sets = sys::capget();
-  if (sets && (sets->effective >> CAP_SYS_PTRACE & 1) != 0) return {HostFeature::present, "private memory", "works", "", false};
-  return {HostFeature::absent, "private memory", "no CAP_SYS_PTRACE", "give ccsand CAP_SYS_PTRACE: else each container's start copies its memory, which takes longer, and calls cannot be decided at run time", false};
+  return {privileged ? HostFeature::present : HostFeature::absent, "privileges", privileged ? "CAP_SYS_ADMIN, CAP_SYS_PTRACE" : std::string(privileged.error().reason.view()),
+          privileged ? "" : std::string(privileged.error().hint), true};
 }
 
 HostFeature probe_state_directory() {
@@ -209,7 +208,6 @@ std::vector<HostFeature> check_host() {
   features.push_back(probe_id_mapping());
   features.push_back(probe_call("pidfd_getfd", SYS_pidfd_getfd, "Linux 5.6 or newer: needed for terminals"));
   features.push_back(probe_call("close_range", SYS_close_range, "Linux 5.9 or newer"));
-  features.push_back(probe_tracing());
   features.push_back(probe_landlock());
   features.push_back(probe_call("seccomp", SYS_seccomp, "a kernel with CONFIG_SECCOMP_FILTER"));
   features.push_back(probe_networks());

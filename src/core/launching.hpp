@@ -38,7 +38,9 @@ struct Arena {
 };
 Result<Arena> take_arena();
 void return_arena(const Arena& arena);
-Result<void> open_own_pidfd();
+// First of all, of each launch: nobody may trace this process, and it has a descriptor of itself. A child that has dropped its rights,
+// and shares this process's memory until it execs, has no more of them than a container, which may see the host's processes.
+Result<void> prepare_process();
 int own_pidfd();  // after that; lives as long as the process
 
 std::uint32_t load(const std::uint32_t& word);

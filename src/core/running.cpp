@@ -19,7 +19,6 @@
 #include "core/launching.hpp"
 #include "core/seccomp/performance.hpp"
 #include "core/signals.hpp"
-#include "core/spare_network.hpp"
 #include "core/state.hpp"
 #include "sys/device.hpp"
 #include "sys/file.hpp"
@@ -143,6 +142,8 @@ void Running::collect() {
     result_.user_us = micros(status->usage.ru_utime);
     result_.system_us = micros(status->usage.ru_stime);
     result_.max_rss = static_cast<std::uint64_t>(status->usage.ru_maxrss) * 1024;
+  } else if (!start_error_) {
+    start_error_ = status.error();  // somebody else has waited for it: how it ended is not known
   }
   finish();
 }

@@ -24,7 +24,6 @@ class BackgroundLaunch;
 class ContainerName;
 class ContainerPool;
 class ExecService;
-class SpareNetwork;
 struct RunResult;
 
 struct RunOptions {
@@ -186,8 +185,7 @@ class Running {
   Interest started_;             // in that it has been executed
   std::optional<Error> start_error_;
   Fd mounts_;                    // its mount namespace, to outlive it
-  bool makes_unix_sockets_ = false;
-  std::unique_ptr<SpareNetwork> network_;  // which the next container of its pool may have
+  Fd network_;                   // a namespace, which the next container of its pool may have
   RunResult result_;
   std::vector<std::pair<Fd, int>> child_ends_;  // closed when the child has them, as these numbers
   Output outputs_[2];

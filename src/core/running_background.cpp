@@ -6,7 +6,6 @@
 #include "core/clock.hpp"
 #include "core/exec_service.hpp"
 #include "core/running.hpp"
-#include "core/spare_network.hpp"
 
 namespace ccsand {
 

@@ -102,7 +102,8 @@ Result<void> Zygote::ask(Birth& birth, const std::vector<Fd>& leftovers) {
   for (std::int64_t deadline = monotonic_ns() + kPatience; CCSAND_TRY(sys::poll(&room, 1, 100)) == 0;)
     if (monotonic_ns() > deadline) return killed();
   auto sent = sys::send_message(orders_.get(), std::string_view(reinterpret_cast<const char*>(&text), sizeof text), fds);
-  return sent || is_of_use() ? sent : killed();
+  if (sent || (sent.error().code != ECONNRESET && sent.error().code != EPIPE && sent.error().code != ENOTCONN)) return sent;
+  return killed();  // its socket is closed before its end can be seen
 }
 Error Zygote::killed() const {
   kill_child(process_->pidfd());

@@ -220,7 +220,7 @@ test("with proc = \"pids\" /proc has processes and nothing else", function()
     equal(out:gsub("/proc/net\n?", ""):gsub("/proc/mounts\n?", ""), "") -- links into /proc/self, which go by the same rule
   end
   -- The kernel takes it for a whole one: who may mount could have a whole one, too, which is refused.
-  for _, spec in ipairs { { seccomp = "none" }, { seccomp = { allow = { "mount" } } }, { seccomp = { allow = { "fsopen" } } }, { capabilities = { add = { "sys_admin" } } } } do
+  for _, spec in ipairs { { seccomp = "none" }, { seccomp = { allow = { "mount" } } }, { seccomp = { allow = { "fsopen" } } }, { seccomp = { allow = { "fspick" } } }, { capabilities = { add = { "sys_admin" } } } } do
     for _, user in ipairs { true, false } do
       spec.proc, spec.user_namespace = "pids", user
       t.fails(function() t.box(spec) end, "proc", "mount")

@@ -13,7 +13,8 @@ local loop = ccsand.loop
 test("nobody can look into a container that waits, or into ccsand, whose memory it has", function()
   local out = t.run_recipe(([[
     local ccsand, ffi = require "ccsand", require "ffi"
-    ffi.cdef "int getpid(void);"
+    ffi.cdef "int getpid(void); int prctl(int, long, long, long, long);"
+    assert(ffi.C.prctl(3, 0, 0, 0, 0) == 0, "PR_GET_DUMPABLE: from the start on")
     local function box(more)
       local spec = { image = %q, user_namespace = false, capabilities = {}, seccomp = "none" }
       if more.root then spec.image = nil end
@@ -122,6 +123,13 @@ test("where parts of /proc are covered, a container of a pool gets no more of it
     equal(lines[i + 1], lines[i], "in a pool")
     match(lines[i], "EPERM")
   end
+end)
+
+test("without the right to trace nothing is started: its children's memory would be anybody's", function()
+  local out, status = t.run_recipe(([[print(require("ccsand").container { image = %q }:capture({ "true" }).status)]]):format(t.image),
+    "setpriv --bounding-set -sys_ptrace --inh-caps -sys_ptrace")
+  match(out, "needs CAP_SYS_PTRACE")
+  equal(status, 125)
 end)
 
 return t.finish()

@@ -6,7 +6,7 @@ local support = require "pool_support"
 local test, equal, match, fails = t.test, t.equal, t.match, t.fails
 local both, children, hold_namespaces = support.both, support.children, support.hold_namespaces
 
-local plain = { user_namespace = false, capabilities = { "chown", "setuid", "setgid", "net_bind_service" }, seccomp = "no-network" }
+local plain = { user_namespace = false, capabilities = { "chown", "setuid", "setgid", "net_bind_service" }, seccomp = { deny = { "socket", "socketpair" } } }
 local function plain_box(more)
   local spec = {}
   for k, v in pairs(plain) do spec[k] = v end
@@ -47,25 +47,30 @@ test("all pools share the networks, and no other container has one", function()
   end
   one:close() other:close() outsider:close()
 end)
-test("a unix socket that outlives its container keeps the namespace from the next", function()
-  local ffi = require "ffi"
-  ffi.cdef [[ int setns(int, int); int socket(int, int, int); int open(const char *, int, ...); int close(int); ]]
-  local pool = plain_box():pool { size = 1, reuse_network = true }
-  local own = ffi.C.open("/proc/self/ns/net", 524288)
-  -- A socket of this process in the namespace of the one that waits: as one that its command had sent here.
-  local all = children()
-  local waiting = all[#all]
-  local there = ffi.C.open(("/proc/%d/ns/net"):format(waiting), 524288)
-  assert(ffi.C.setns(there, 0x40000000) == 0)
-  local socket = ffi.C.socket(1, 524289, 0)
-  assert(ffi.C.setns(own, 0x40000000) == 0)
-  ffi.C.close(there) ffi.C.close(own)
-  local first = pool:run { "readlink", "/proc/self/ns/net" }.stdout
-  pool:refill()
-  local second = pool:run { "readlink", "/proc/self/ns/net" }.stdout
-  ffi.C.close(socket)
-  assert(first ~= second, "used again, with a socket in it")
-  pool:close()
+test("files of a network that is used again take no mark", function()
+  for _, more in ipairs { {}, { proc = "pids" }, { readonly_paths = {}, masked_paths = {} }, { root = { host_view = true }, proc = false } } do
+    local pool = plain_box(more):pool { size = 1, reuse_network = true }
+    local seen = {}
+    for _ = 1, 4 do
+      local result = pool:run { "/bin/sh", "-c", [[
+        for f in /proc/net/dev /proc/self/net/dev /proc/self/net /proc/net/stat /sys/class/net/lo/mtu /sys/class/net/lo/ifalias /proc/self/ns/net /proc/sys/net/ipv4/ip_default_ttl; do
+          test -e $f || continue
+          stat -L -c "%a %u %g" $f
+          chmod 4751 $f 2>/dev/null && echo "chmod $f"
+          chown 1234:5678 $f 2>/dev/null && echo "chown $f"
+          touch -d 2001-01-01 $f 2>/dev/null && echo "touch $f"
+          (echo 77 >$f) 2>/dev/null && echo "wrote $f"
+          stat -L -c "%a %u %g" $f
+        done; true]] }
+      local words = result.stdout:match "[ct]h[^%s]*[^\n]*" or result.stdout:match "wrote[^\n]*"
+      equal(words, nil, result.stdout)
+      seen[#seen + 1] = result.stdout
+      equal(result.stdout, seen[1])
+      pool:refill()
+    end
+    match(seen[1], "%d")
+    pool:close()
+  end
 end)
 test("networks in which something can be done are not used again", function()
   local function refused(more, ...) fails(function() plain_box(more):pool { reuse_network = true } end, "reuse_network", ...) end
@@ -73,8 +78,8 @@ test("networks in which something can be done are not used again", function()
   local seccomp = require "ccsand.seccomp"
   local refusing = { "socket", "socketpair", "io_uring_setup" }
   for name, policy in pairs {
-    ["no filter"] = "none", ["the default"] = "default",
-    ["one that allows pairs of all families"] = seccomp.policy { default = "allow", deny = { "socket", "io_uring_setup" } },
+    ["no filter"] = "none", ["the default"] = "default", ["one that allows unix sockets"] = "no-network",
+    ["one that allows pairs"] = seccomp.policy { default = "allow", deny = { "socket", "io_uring_setup" } },
     ["one that allows io_uring"] = seccomp.policy { default = "allow", deny = { "socket", "socketpair" } },
     ["one that only logs them"] = seccomp.policy { default = "allow", log = refusing },
     ["one that looks at another argument"] = seccomp.policy { default = "allow", deny = { "socketpair", "io_uring_setup", socket = "type == SOCK_STREAM" } },
@@ -89,9 +94,8 @@ test("networks in which something can be done are not used again", function()
   end
   for _, policy in ipairs {
     seccomp.policy { default = "allow", deny = refusing },
-    seccomp.policy { default = "allow", kill = { "io_uring_setup", socket = "domain != AF_UNIX", socketpair = "domain != AF_UNIX" } },
+    seccomp.policy { default = "allow", kill = refusing },
     seccomp.policy { default = "allow", architectures = { "native", "x86", "arm" }, deny = { "socket", "socketpair", "socketcall", "io_uring_setup" } },
-    "build",
   } do
     local pool = plain_box({ seccomp = policy }):pool { size = 1, reuse_network = true }
     equal(pool:run({ "echo", "x" }).stdout, "x\n")
@@ -102,9 +106,19 @@ test("networks in which something can be done are not used again", function()
   refused({ namespaces = { pid = "host" } }, "namespaces.pid")
   refused({ capabilities = { "net_admin" } }, "capabilities")
   refused({ capabilities = { "sys_admin" } }, "capabilities")
-  refused({ readonly_paths = {} }, "/proc/sys")
-  refused({ mounts = { { source = "/proc", target = "/mnt" } } }, "mounts")
-  refused({ mounts = { { source = "/", target = "/mnt" } } }, "mounts")
+  local link = t.directory .. "/proc-link"
+  os.execute("ln -s /proc " .. link)
+  for _, source in ipairs { "/", "/proc", "/./proc", "/proc/sys/net", "/sys/class", link, t.root } do
+    refused({ mounts = { { source = source, target = "/mnt", writable = true } } }, "mounts")
+    if source ~= "/" and source ~= t.root then refused({ mounts = { { source = source, target = "/mnt", writable = true, recursive = false } } }, "mounts") end
+  end
+  os.remove(link)
+  refused({ mounts = { { type = "proc", target = "/mnt" } } }, "mounts")
+  refused({ root = { path = "/proc", access = "read_write" } }, "root")
+  fails(function()
+    require("ccsand").container { user_namespace = false, seccomp = plain.seccomp, capabilities = {}, namespaces = { mount = "/proc/self/ns/mnt" } }:pool { reuse_network = true }
+  end, "reuse_network", "namespaces.mount")
+  plain_box({ mounts = { { source = t.root, target = "/mnt", writable = true, recursive = false }, { source = "/proc", target = "/opt" } } }):pool({ size = 1, reuse_network = true }):close()
   refused({ sysctls = { ["net.ipv4.ip_forward"] = "1" } }, "sysctls")
   refused({ setup = function() end }, "setup")
   fails(function() plain_box():pool { reuse_network = "yes" } end, "reuse_network")

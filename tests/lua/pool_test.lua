@@ -131,6 +131,52 @@ test("one that was killed while it waited is passed over", function()
   pool:close()
 end)
 
+both("one that is stopped while it waits is killed by its time-out", function()
+  local before, pool = {}, nil
+  for _, pid in ipairs(children()) do before[pid] = true end
+  pool = t.box():pool { size = 1 }
+  pool:refill()
+  for _, pid in ipairs(children()) do
+    if not before[pid] then require("ffi").C.kill(pid, 19) end
+  end
+  equal(pool:run({ "true" }, { timeout = "200ms" }).reason, "timeout")
+  equal(pool:run({ "true" }).status, 0)
+  pool:close()
+end)
+
+test("those that wait are killed at any moment, and no run fails", function()
+  local C = require("ffi").C
+  loop.run(function()
+    local pool = t.box({ user_namespace = false }):pool { size = 6 }
+    loop.defer(pool.close, pool)
+    local running, wrong = 3, 0
+    for _ = 1, 3 do
+      loop.spawn(function()
+        for _ = 1, 60 do
+          local result = pool:run { "true" }
+          if result.reason ~= "exited" then wrong = wrong + 1 end -- it had its command already
+        end
+        running = running - 1
+      end)
+    end
+    while running > 0 do
+      loop.sleep(0.004)
+      local all = children()
+      C.kill(all[#all], 9)
+    end
+    assert(wrong < 180, "all of them")
+  end)
+end)
+
+test("how they end is known where whoever started ccsand ignores SIGCHLD", function()
+  local code = ([[
+    local box = require("ccsand").container { image = %q }
+    local pool = box:pool { size = 2 }
+    io.write(box:capture({ "/bin/sh", "-c", "exit 3" }).status, " ")
+    for i = 4, 7 do io.write(pool:run({ "/bin/sh", "-c", "exit " .. i }).status, " ") end]]):format(t.image)
+  equal((t.run_recipe(code, "env --ignore-signal=CHLD")), "3 4 5 6 7 ")
+end)
+
 test("many tasks share a pool", function()
   local sum = 0
   loop.run(function()

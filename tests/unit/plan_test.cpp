@@ -65,10 +65,10 @@ TEST_CASE("the plan of a small container, word by word", "[plan]") {
  14  container  umount '.' detach
  15  container  chdir '/'
  16  container  umask 0022
- 17  container  prctl dumpable 0
- 18  container  capabilities bounding=chown,kill
- 19  container  set user, group and groups as looked up
- 20  container  capabilities permitted=chown,kill effective=chown,kill inheritable=none ambient=none (of other users than root: the ambient ones)
+ 17  container  capabilities bounding=chown,kill
+ 18  container  set user, group and groups as looked up
+ 19  container  capabilities permitted=chown,kill effective=chown,kill inheritable=none ambient=none (of other users than root: the ambient ones)
+ 20  container  prctl dumpable 0
  21  container  no_new_privs
  22  container  prctl pdeathsig KILL
  23  container  close descriptors from 3 at exec
@@ -91,6 +91,8 @@ TEST_CASE("who may not share this process's memory gets a copy of it", "[plan]")
   CHECK_FALSE(copies([](ContainerSpec& spec) { spec.limits.memory = 16U << 20; }));
   CHECK_FALSE(copies([](ContainerSpec& spec) { spec.limits.pids = 10; }));
   CHECK(copies([](ContainerSpec& spec) { spec.limits.memory = (16U << 20) - 1; }));
+  CHECK_FALSE(copies([](ContainerSpec& spec) { spec.masked_paths.assign(1000, "/x"); }));
+  CHECK(copies([](ContainerSpec& spec) { spec.masked_paths.assign(1000, "/x"), spec.limits.memory = 64U << 20; }));
   CHECK(copies([](ContainerSpec& spec) { spec.limits.raw = {{"memory.max", "1M"}}; }));
   CHECK(copies([](ContainerSpec& spec) { spec.oom_score_adj = 0; }));
   CHECK(copies([](ContainerSpec& spec) { spec.time.kind = NamespaceChoice::fresh; }));

@@ -10,7 +10,6 @@
 #include <linux/seccomp.h>
 
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <vector>
 
@@ -71,9 +70,8 @@ Result<std::uint32_t> simulate(std::span<const sock_filter> program, const secco
 
 // What is known of a call, whose other arguments may be any.
 struct PartOfCall {
-  std::uint32_t architecture = 0;      // AUDIT_ARCH_*
+  std::uint32_t architecture = 0;  // AUDIT_ARCH_*
   int number = 0;
-  std::optional<std::uint32_t> first;  // the low word of its first argument
 };
 // Whether the program may answer such a call with anything but an error, SIGSYS or a kill. False is proved, true may be more
 // than can be.

@@ -8,10 +8,9 @@
 
 namespace ccsand {
 
-// Sockets of AF_UNIX; and of any other family, with io_uring, too.
-bool may_make_unix_sockets(std::span<const sock_filter> program);
-bool may_make_other_sockets(std::span<const sock_filter> program);
-// A new mount of a filesystem, in a user namespace of its own, too: mount(2), fsopen(2).
+// A socket that it was not given: socket(2), socketpair(2), io_uring.
+bool may_make_sockets(std::span<const sock_filter> program);
+// A new mount of a filesystem, in a user namespace of its own, too, or another configuration of one: mount(2), fsopen(2), fspick(2).
 bool may_mount_filesystems(std::span<const sock_filter> program);
 
 }  // namespace ccsand

@@ -100,8 +100,7 @@ Next execute(Machine& machine, const sock_filter& one, const Words& call) {
   }
 }
 
-constexpr std::size_t kNumber = offsetof(seccomp_data, nr) / 4, kArchitecture = offsetof(seccomp_data, arch) / 4,
-                      kFirst = offsetof(seccomp_data, args) / 4 + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 1 : 0);
+constexpr std::size_t kNumber = offsetof(seccomp_data, nr) / 4, kArchitecture = offsetof(seccomp_data, arch) / 4;
 
 void meet(std::optional<Machine>& state, const Machine& other) {
   auto one = [](Value& value, const Value& from) {
@@ -139,7 +138,6 @@ bool may_pass(std::span<const sock_filter> program, const PartOfCall& call) {
   Words words;
   words.at(kNumber) = static_cast<std::uint32_t>(call.number);
   words.at(kArchitecture) = call.architecture;
-  words.at(kFirst) = call.first;
   // Jumps go forward: who comes to an instruction has come from before it.
   std::vector<std::optional<Machine>> states(program.size());
   if (program.empty()) return true;
