@@ -600,10 +600,9 @@ function Container:pool(options) end
 --- How many wait: 1 to 256, default 4.
 ---@field size? integer
 --- A container gets the network namespace of one before it: making one takes the kernel longer than all the rest of a container. For
---- containers that can do nothing in it: they have a loopback and nothing else (`network = "none"`), their filter is proved to deny sockets of
---- every kind (`seccomp = { deny = { "socket", "socketpair" } }`), and they cannot change it: `user_namespace = false`, pid and mount namespaces of
---- their own, none of net_admin, sys_admin, sys_module, sys_ptrace and bpf, no functions, no writable mount that could show a /proc or a /sys. Their
---- /proc is read-only. Default: false.
+--- containers that can do nothing in it: they have a loopback and nothing else (`network = "none"`), get no sockets (EPERM) and a read-only
+--- /proc, and cannot change it: `user_namespace = false`, pid and mount namespaces of their own, none of net_admin, sys_admin, sys_module,
+--- sys_ptrace and bpf, no functions, no writable mount that could show a /proc or a /sys. Default: false. seccomp(2)
 ---@field reuse_network? boolean
 
 --- Containers that wait for their commands. Each runs one, and is thrown away: two runs share neither files nor

@@ -6,6 +6,7 @@
 #include <csignal>
 
 #include "core/plan_builder.hpp"
+#include "core/seccomp/no_sockets.hpp"
 #include "sys/kernel_abi.hpp"
 
 namespace ccsand {
@@ -272,8 +273,14 @@ void drop_rights(PlanBuilder& b) {
   if (spec.no_new_privs) b.plan.container(SetNoNewPrivs{});
 }
 
+// Under which nobody does anything to a network; a zygote's clones have it from birth.
+void deny_sockets(PlanBuilder& b) {
+  if (auto filter = no_sockets_filter()) b.plan.container(LoadFilter{**filter, 0, "no sockets", false});
+}
+
 void load_filter(PlanBuilder& b) {
   const ContainerSpec& spec = b.spec;
+  if (b.assembly.guards_network && !b.assembly.from_zygote) deny_sockets(b);
   if (spec.filter.empty()) return;
   b.plan.container(LoadFilter{spec.filter, 0, spec.filter_name, spec.filter_notifies});
   if (!spec.filter_notifies) return;
@@ -395,7 +402,7 @@ bool can_have_zygote(const ContainerSpec& spec) {
   return plain_network && spec.mount.kind == NamespaceChoice::fresh && spec.pid.kind == NamespaceChoice::fresh;
 }
 
-Plan compile_zygote(const ContainerSpec& spec) {
+Plan compile_zygote(const ContainerSpec& spec, bool guards_network) {
   const Assembly as_it_comes;
   PlanBuilder b(spec, as_it_comes);
   bool with_root = is_root_shared(spec);
@@ -412,6 +419,7 @@ Plan compile_zygote(const ContainerSpec& spec) {
   swap_roots(b);
   if (!b.own_user) limit_capabilities(b);
   b.plan.container(ResetSignals{});
+  if (guards_network) deny_sockets(b);
   return std::move(b.plan);
 }
 

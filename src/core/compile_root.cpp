@@ -72,7 +72,7 @@ void mount_devices(PlanBuilder& b) {
 void mount_kernel_filesystems(PlanBuilder& b) {
   const ContainerSpec& spec = b.spec;
   constexpr std::uint64_t kPlain = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-  const std::uint64_t of_proc = b.assembly.read_only_proc ? MOUNT_ATTR_RDONLY : 0;
+  const std::uint64_t of_proc = b.assembly.guards_network ? MOUNT_ATTR_RDONLY : 0;
   bool can_make = spec.root.access == RootSpec::layer || spec.root.access == RootSpec::read_write;
   // A user namespace may mount these only for namespaces that it owns; of the host's
   // it gets the host's own mount.

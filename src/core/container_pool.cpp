@@ -9,6 +9,7 @@
 #include "core/container_pool.hpp"
 #include "core/exec_service.hpp"
 #include "core/running.hpp"
+#include "core/seccomp/no_sockets.hpp"
 #include "core/spare_network.hpp"
 #include "core/zygote.hpp"
 #include "sys/file.hpp"
@@ -42,18 +43,21 @@ Result<std::unique_ptr<ContainerPool>> ContainerPool::create(ContainerSpec spec,
   if (!options.name.empty())
     return make_error(EINVAL, "pool", "name", "is one container's, and a pool has many", "name one that runs: running:name(\"web\")");
   if (options.reuse_network) CCSAND_TRY(suits_spare_network(spec));
+  if (options.reuse_network) CCSAND_TRY(no_sockets_filter());
   std::unique_ptr<ContainerPool> pool(new ContainerPool);
   pool->spec_ = std::move(spec);
   pool->options_ = std::move(options);
   return pool;
 }
 
+// Its clones make no sockets, where networks are used again: it takes one to bring up the loopback of a new network.
+bool ContainerPool::clones(bool spare_network) const { return spare_network || !options_.reuse_network; }
 std::shared_ptr<const Plan> ContainerPool::compile_as(bool spare_network) const {
   Assembly assembly;
   assembly.late_namespaces = Running::can_be_late(spec_);
-  assembly.from_zygote = zygote_ != nullptr;
+  assembly.from_zygote = zygote_ && clones(spare_network);
   assembly.spare_network = spare_network;
-  assembly.read_only_proc = options_.reuse_network;
+  assembly.guards_network = options_.reuse_network;
   assembly.streams = {0, 1, 2};
   return std::make_shared<const Plan>(compile(spec_, assembly));
 }
@@ -63,7 +67,7 @@ Result<void> ContainerPool::start_zygote() {
   if (plan_ && !wanted) return {};
   if (plan_ && (zygote_ ? zygote_->is_of_use() : tried_zygote_)) return {};
   zygote_.reset();
-  if (wanted) zygote_ = CCSAND_TRY(Zygote::start(spec_)), tried_zygote_ = true;
+  if (wanted) zygote_ = CCSAND_TRY(Zygote::start(spec_, options_.reuse_network)), tried_zygote_ = true;
   plan_ = compile_as(false);
   networked_ = compile_as(true);
   return {};
@@ -94,8 +98,10 @@ Result<std::unique_ptr<Running>> ContainerPool::prepare_one(bool with_input) {
     waiting.given.emplace_back(running->plan_->streams()[i], std::move(running->child_ends_[i].first));
   running->child_ends_.clear();
   if (running->network_.open()) waiting.given.emplace_back(running->plan_->spare_network(), CCSAND_TRY(sys::dup_cloexec(running->network_.get())));
-  if (zygote_) waiting.leftovers = std::exchange(buried, {});
-  waiting.zygote = zygote_;
+  if (zygote_ && clones(running->network_.open())) {
+    waiting.leftovers = std::exchange(buried, {});
+    waiting.zygote = zygote_;
+  }
   running->pending_ = CCSAND_TRY(BackgroundLaunch::begin_waiting(*running->plan_, std::move(waiting)));
   running->waits_ = true;
   ++all_waiting;

@@ -23,6 +23,7 @@ class ContainerPool {
  private:
   ContainerPool();
   Result<std::unique_ptr<Running>> prepare_one(bool with_input);
+  [[nodiscard]] bool clones(bool spare_network) const;
   [[nodiscard]] std::shared_ptr<const Plan> compile_as(bool spare_network) const;
   Result<void> start_zygote();
   ContainerSpec spec_;

@@ -110,7 +110,7 @@ struct Assembly {
   bool late_namespaces = false;  // its own process makes those that it can
   bool from_zygote = false;      // it is born where compile_zygote()'s plan has led
   bool spare_network = false;    // it joins the namespace of Plan::spare_network(), where a loopback is up already
-  bool read_only_proc = false;   // but for what is mounted into it
+  bool guards_network = false;   // its network is the next one's: it makes no sockets, and its /proc is read-only
   std::vector<int> streams;      // what the descriptors in Plan::streams() become, after the spec's redirects
 };
 
@@ -121,7 +121,7 @@ Plan compile(const ContainerSpec& spec, const Assembly& assembly = {});
 // signals and, where no user namespace gives them anew, the capabilities of all; and a mount namespace with nothing in it but
 // their root or, where each has to make its own, what they need to make one. Not for all kinds.
 bool can_have_zygote(const ContainerSpec& spec);
-Plan compile_zygote(const ContainerSpec& spec);
+Plan compile_zygote(const ContainerSpec& spec, bool guards_network);
 
 // A container that runs, as a further command needs it.
 struct RunningContainer {

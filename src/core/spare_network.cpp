@@ -9,7 +9,6 @@
 #include <cerrno>
 #include <string_view>
 
-#include "core/seccomp/proof.hpp"
 #include "sys/inspect.hpp"
 #include "sys/kernel_abi.hpp"
 
@@ -48,9 +47,6 @@ Result<void> suits_spare_network(const ContainerSpec& spec) {
     return unsuited("namespaces.pid", "lets processes outlive the container, in its network", "needs a new one");
   if (spec.mount.kind != NamespaceChoice::fresh) return unsuited("namespaces.mount", "has whatever mounts it has", "needs a new one");
   if (spec.filter_notifies) return unsuited("seccomp", "has calls that a function decides, which may do anything to the network", "");
-  if (may_make_sockets(spec.filter))
-    return unsuited("seccomp", "lets it make sockets, by which one run could leave something for the next",
-                    "deny them: seccomp = { deny = { \"socket\", \"socketpair\" } }");
   constexpr std::uint64_t changing = bit(CAP_NET_ADMIN) | bit(CAP_SYS_ADMIN) | bit(CAP_SYS_MODULE) | bit(CAP_SYS_PTRACE) | bit(CAP_BPF);
   if (((spec.capabilities | spec.ambient | spec.inheritable) & changing) != 0)
     return unsuited("capabilities", "let it change the network", "leave out net_admin, sys_admin, sys_module, sys_ptrace and bpf");

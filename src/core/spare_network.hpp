@@ -8,9 +8,8 @@
 
 namespace ccsand {
 
-// Whether containers of that kind can neither send anything, for their filter is proved to keep them from having a
-// socket, nor change what their network namespace is, with a /proc that is read-only (Assembly::read_only_proc). The subject of the
-// error is the key that lets them.
+// Whether containers of that kind, without sockets and with a read-only /proc (Assembly::guards_network), cannot change what their network
+// namespace is. The subject of the error is the key that lets them.
 Result<void> suits_spare_network(const ContainerSpec& spec);
 
 }  // namespace ccsand

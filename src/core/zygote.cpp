@@ -72,10 +72,10 @@ void serve(void* argument) {
 Zygote::Zygote() : owner_(process_generation()) {}
 Zygote::~Zygote() = default;
 
-Result<std::shared_ptr<Zygote>> Zygote::start(const ContainerSpec& spec) {
+Result<std::shared_ptr<Zygote>> Zygote::start(const ContainerSpec& spec, bool guards_network) {
   if (!can_have_zygote(spec)) return std::shared_ptr<Zygote>();
   std::shared_ptr<Zygote> zygote(new Zygote);
-  zygote->plan_ = compile_zygote(spec);
+  zygote->plan_ = compile_zygote(spec, guards_network);
   if (clone_of(zygote->plan_).copies_memory) return std::shared_ptr<Zygote>();
   sys::SocketPair pair = CCSAND_TRY(sys::socketpair(SOCK_SEQPACKET));
   zygote->orders_ = std::move(pair.first);

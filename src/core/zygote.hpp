@@ -19,7 +19,7 @@ class Zygote {
  public:
   // Returns when it is ready. Null where containers of that kind cannot have one (can_have_zygote), or not here: no device
   // node can be made, or memory cannot be shared.
-  static Result<std::shared_ptr<Zygote>> start(const ContainerSpec& spec);
+  static Result<std::shared_ptr<Zygote>> start(const ContainerSpec& spec, bool guards_network);
   ~Zygote();  // ends it; what is born goes on
 
   // Has it make a clone, soon; `birth` stays until await() has returned, whatever that has answered. The child closes the

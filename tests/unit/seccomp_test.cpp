@@ -11,6 +11,7 @@
 #include "core/seccomp/constants.hpp"
 #include "core/seccomp/expression.hpp"
 #include "core/seccomp/filter.hpp"
+#include "core/seccomp/no_sockets.hpp"
 #include "core/seccomp/policy.hpp"
 #include "core/seccomp/proof.hpp"
 #include "core/seccomp/system_calls.hpp"
@@ -389,6 +390,12 @@ TEST_CASE("a filter is proved to keep from sockets and from mounts, or is not", 
   CHECK(may_make_sockets(denying({"socket", "io_uring_setup"})));
   CHECK(may_make_sockets(denying({"socket", "socketpair"})));
   CHECK(may_make_sockets({}));
+  auto none = no_sockets_filter();
+  REQUIRE_VALUE(none);
+  CHECK_FALSE(may_make_sockets(**none));
+  for (const char* name : {"read", "mount", "clone", "sendmsg", "bind"})
+    CHECK(answer(**none, call_of(native_architecture(), *system_call_number(native_architecture(), name))) == SECCOMP_RET_ALLOW);
+  CHECK(answer(**none, call_of(native_architecture(), 4000)) == (SECCOMP_RET_ERRNO | ENOSYS));
   CHECK_FALSE(may_mount_filesystems(denying({"mount", "fsopen", "fspick"})));
   CHECK(may_mount_filesystems(denying({"fsopen", "fspick"})));
   CHECK(may_mount_filesystems(denying({"mount", "fspick"})));
