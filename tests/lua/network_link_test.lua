@@ -48,14 +48,15 @@ test("what cannot be cut is an error", function()
   n.stop(one, other, alone)
 end)
 
--- Seconds that 2 MiB take from one container to another.
+-- Seconds that 2 MiB take from one container to another, until the last byte is there. (Some nc end with their input: the
+-- listener's does not.)
 local function seconds(from, to, megabytes)
-  n.exec(to, "(nc -l -p 90 >/dev/null) >/dev/null 2>&1 & true")
+  local clock, size = "read up rest </proc/uptime; echo $up", megabytes * 2 ^ 20
+  n.exec(to, "mkfifo /tmp/open 2>/dev/null; nc -l -p 90 <>/tmp/open >/tmp/got 2>/dev/null & echo $! >/tmp/listener")
   n.await_port(to, 90)
-  local clock = "read up rest </proc/uptime; echo $up; "
-  local times = n.out(from, clock .. ("dd if=/dev/zero bs=65536 count=%d 2>/dev/null | nc -w 100 %s 90 >/dev/null; "):format(megabytes * 16, n.address(to)) .. clock)
-  local first, last = times:match "^(%S+)\n(%S+)"
-  return tonumber(last) - tonumber(first)
+  local first = n.out(from, clock .. ("; dd if=/dev/zero bs=65536 count=%d 2>/dev/null | nc -w 100 %s 90 >/dev/null &"):format(size / 65536, n.address(to)))
+  local last = n.out(to, ("until test $(wc -c </tmp/got) -ge %d; do sleep 0.02; done; %s; kill $(cat /tmp/listener)"):format(size, clock))
+  return tonumber(last:match "%S+") - tonumber(first:match "%S+")
 end
 
 test("a rate limits what gets through, in the direction that it says", function()
