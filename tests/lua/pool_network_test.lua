@@ -59,14 +59,15 @@ test("its containers make no sockets, under whatever filter of their own", funct
     int main(void) {
       int pair[2];
       for (int family = 0; family < 50; ++family) {
-        if (socket(family, SOCK_STREAM, 0) >= 0 || errno != EPERM) printf("socket %d: %d\n", family, errno);
-        if (socket(family, SOCK_RAW, 255) >= 0 || errno != EPERM) printf("raw %d: %d\n", family, errno);
-        if (socketpair(family, SOCK_DGRAM, 0, pair) >= 0 || errno != EPERM) printf("pair %d: %d\n", family, errno);
+        if (socket(family, SOCK_STREAM, 0) >= 0) printf("socket %d: %d\n", family, errno);
+        if (socket(family, SOCK_RAW, 255) >= 0) printf("raw %d: %d\n", family, errno);
+        if (socketpair(family, SOCK_DGRAM, 0, pair) >= 0) printf("pair %d: %d\n", family, errno);
       }
       char params[256] = {0};
-      if (syscall(SYS_io_uring_setup, 4, params) >= 0 || (errno != EPERM && errno != ENOSYS)) printf("io_uring: %d\n", errno);
+      if (socket(AF_UNIX, SOCK_STREAM, 0) >= 0 || errno != EPERM) printf("unix: %d\n", errno);
+      if (syscall(SYS_io_uring_setup, 4, params) >= 0) printf("io_uring: %d\n", errno);
     #ifdef __x86_64__
-      if (syscall(41 | 0x40000000, 1, 1, 0) >= 0 || errno != ENOSYS) printf("x32: %d\n", errno);
+      if (syscall(41 | 0x40000000, 1, 1, 0) >= 0) printf("x32: %d\n", errno);
       long result;
       __asm__ volatile("int $0x80" : "=a"(result) : "a"(20) : "memory");
       if (result == getpid()) { // there are calls of 32 bits
