@@ -142,7 +142,7 @@ function container.is(value) end
 ---@field terminal? boolean|"auto"
 --- Descriptors of ccsand from 3 on that the command inherits; they must not be close-on-exec. Default none. close_range(2)
 ---@field keep_descriptors? integer[]
---- It is killed after this time, and the result's reason is "timeout". More than 0. Default none.
+--- It is killed after this time, of which its set-up is a part (in pools, from the command on), and the result's reason is "timeout". More than 0. Default none.
 ---@field timeout? ccsand.Duration
 --- It is killed when all of its processes together have used this much CPU time, and the result's reason is "cpu_time". It makes a cgroup. Default none.
 ---@field cpu_time? ccsand.Duration

@@ -220,16 +220,17 @@ Result<void> BackgroundLaunch::ready() {
   CCSAND_TRY(await_birth());
   State& state = *state_;
   int pidfd = state.launched.pidfd.get();
-  CCSAND_TRY(run_host_steps(state.host, state.next, state.host.hold_at, pidfd));
-  state.next = std::max(state.next, state.host.hold_at);
   constexpr std::int64_t kLook = 20'000'000;  // a child that was killed wakes nobody
   constexpr std::int64_t kPatience = 30'000'000'000;  // with one that was stopped, say
-  std::int64_t deadline = monotonic_ns() + kPatience;
+  if (state.host.deadline_ns < 0) state.host.deadline_ns = monotonic_ns() + kPatience;
+  CCSAND_TRY(run_host_steps(state.host, state.next, state.host.hold_at, pidfd));
+  state.next = std::max(state.next, state.host.hold_at);
   while (load(state.host.block->holding) == 0) {
-    if (monotonic_ns() > deadline) kill_child(pidfd);
     if (load(state.host.block->failed) != 0) return child_error(state.host, pidfd);
-    if (!sys::futex_wait(&state.host.block->holding, 0, kLook) && has_ended(pidfd)) return child_error(state.host, pidfd);
+    bool over = !sys::futex_wait(&state.host.block->holding, 0, kLook) && (has_ended(pidfd) || kill_late(state.host, pidfd));
+    if (over) return child_error(state.host, pidfd);
   }
+  state.host.deadline_ns = -1;
   return {};
 }
 
@@ -262,9 +263,10 @@ int BackgroundLaunch::event() const {
   return state_->host.plan.listener() == kNoSlot ? state_->signal.read.get() : -1;
 }
 
-Result<Launched> BackgroundLaunch::finish() {
+Result<Launched> BackgroundLaunch::finish(std::int64_t deadline_ns) {
   State& state = *state_;
   Launch& host = state.host;
+  host.deadline_ns = deadline_ns;
   const Plan& plan = host.plan;
   CCSAND_TRY(run_host_steps(host, state.next, plan.steps().size(), pidfd()));
   await_exec(host, state.op, state.signal, pidfd(), plan.listener() == kNoSlot ? -1 : host.context->fd(plan.listener()), state.launched.asked);
@@ -277,18 +279,19 @@ std::optional<Launched> BackgroundLaunch::hand_over() {
   State& state = *state_;
   const auto& steps = state.host.plan.steps();
   bool host_has_more = std::any_of(steps.begin() + static_cast<std::ptrdiff_t>(state.next), steps.end(), [](const Step& step) { return step.side == Side::host; });
-  if (host_has_more || state.op.copies_memory) return {};
+  if (host_has_more) return {};
   state.handed_over = true;
   state.launched.pid = state.pid;
   return std::move(state.launched);
 }
-// A child that ends clears the word, too.
+// A child that ends clears the word, too, or closes its end of the pipe.
 bool BackgroundLaunch::has_executed() const {
   const Launch& host = state_->host;
-  return load(host.block->running) == 0 && load(host.block->failed) == 0 && came_to_exec(host);
+  bool gone = state_->op.copies_memory ? signalled(state_->signal) : load(host.block->running) == 0;
+  return gone && load(host.block->failed) == 0 && came_to_exec(host);
 }
 Result<void> BackgroundLaunch::outcome(int pidfd) const {
-  if (load(state_->host.block->failed) != 0 || !came_to_exec(state_->host)) return child_error(state_->host, pidfd);
+  if (state_->host.late || load(state_->host.block->failed) != 0 || !came_to_exec(state_->host)) return child_error(state_->host, pidfd);
   return {};
 }
 

@@ -111,7 +111,7 @@ Result<std::unique_ptr<Running>> ContainerPool::prepare_one(bool with_input) {
 Result<bool> Running::get_ready() {
   if (!waits_) return not_waiting();
   auto assembled = pending_->ready();
-  if (!assembled && assembled.error().code != ECHILD) return assembled.error();
+  if (!assembled && assembled.error().code != ECHILD && !is_late(assembled.error())) return assembled.error();
   if (!assembled) return false;
   auto taken = take_namespaces();
   if (taken) return true;

@@ -141,7 +141,12 @@ bool has_ended(int pidfd) {
 }
 
 namespace {
-// Whether the time is over: then the child is dead, or about to be.
+// In nanoseconds; -1 where there is no end.
+std::int64_t time_left(const Launch& launch) {
+  return launch.deadline_ns < 0 ? -1 : std::max<std::int64_t>(0, launch.deadline_ns - monotonic_ns());
+}
+}  // namespace
+
 bool kill_late(Launch& launch, int pidfd) {
   if (launch.late || launch.deadline_ns < 0 || monotonic_ns() < launch.deadline_ns) return launch.late;
   launch.late = true;
@@ -149,6 +154,7 @@ bool kill_late(Launch& launch, int pidfd) {
   return true;
 }
 
+namespace {
 // Until the child has finished its steps before `index`; false where it failed or died.
 bool await_child(Launch& launch, std::size_t index, int pidfd) {
   constexpr std::int64_t kLook = 20'000'000;  // a child that was killed wakes nobody
@@ -293,6 +299,11 @@ void let_exec_pass(int listener, const std::function<bool()>& has_executed, std:
 }
 
 }  // namespace
+bool signalled(const ExecSignal& signal) {
+  pollfd end = {signal.read.get(), POLLIN, 0};
+  auto closed = sys::poll(&end, 1, 0);
+  return !closed || *closed > 0;
+}
 void await_exec(Launch& launch, const Clone& op, ExecSignal& signal, int pidfd, int listener, std::vector<seccomp_notif>& asked) {
   constexpr std::int64_t kLook = 1'000'000;  // a futex and a descriptor are not awaited at once
   if (!op.copies_memory) {
@@ -300,22 +311,19 @@ void await_exec(Launch& launch, const Clone& op, ExecSignal& signal, int pidfd, 
       pollfd asks = {listener, POLLIN, 0};
       if (auto ready = listener < 0 ? Result<int>(0) : sys::poll(&asks, 1, 0); ready && *ready > 0)
         let_exec_pass(listener, [&launch] { return load(launch.block->running) == 0; }, asked);
-      else (void)sys::futex_wait(&launch.block->running, 1, listener < 0 ? -1 : kLook);
+      else (void)sys::futex_wait(&launch.block->running, 1, listener < 0 ? time_left(launch) : kLook);
+      if (load(launch.block->running) != 0 && kill_late(launch, pidfd)) return;
     }
     return;
   }
   pollfd ends[3] = {{signal.read.get(), POLLIN, 0}, {pidfd, POLLIN, 0}, {listener, POLLIN, 0}};
   for (;;) {
-    std::int64_t left = launch.deadline_ns < 0 ? -1 : std::max<std::int64_t>(0, launch.deadline_ns - monotonic_ns());
+    std::int64_t left = time_left(launch);
     auto ready = sys::poll(&ends[0], 3, left < 0 ? -1 : static_cast<int>(left / 1'000'000 + 1));
     if (ready && *ready == 0 && kill_late(launch, pidfd)) return;
     if (!ready || ends[0].revents != 0 || ends[1].revents != 0) return;
     if (ends[2].revents != 0)
-      let_exec_pass(listener, [&signal] {
-        pollfd end = {signal.read.get(), POLLIN, 0};
-        auto closed = sys::poll(&end, 1, 0);
-        return !closed || *closed > 0;
-      }, asked);
+      let_exec_pass(listener, [&signal] { return signalled(signal); }, asked);
   }
 }
 
@@ -369,7 +377,7 @@ Result<void> launch_child(Launch& launch, Launched& out) {
   const Plan& plan = launch.plan;
   CCSAND_TRY(run_host_steps(launch, 0, launch.clone_at, -1));
   if (const Exec* exec = exec_of(plan)) launch.context->exec = make_image(*exec, launch.context->identity);
-  Cloning how{clone_of(plan), !host_steps_follow(plan, launch.clone_at)};
+  Cloning how{clone_of(plan), !host_steps_follow(plan, launch.clone_at) && launch.deadline_ns < 0};
   prepare_order(launch);
   Launch child_side = launch;
   Context child_context;
@@ -397,6 +405,8 @@ Result<void> launch_child(Launch& launch, Launched& out) {
 }
 }  // namespace
 }  // namespace launching
+
+bool is_late(const Error& error) { return error.code == ETIMEDOUT && error.context.view().empty(); }  // a step's error has one
 
 Result<Launched> launch(const Plan& plan, const LaunchOptions& options) {
   using namespace launching;

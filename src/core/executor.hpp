@@ -21,8 +21,11 @@ struct Launched {
 
 struct LaunchOptions {
   bool trace = false;
-  std::int64_t patience_ns = -1;  // ETIMEDOUT where the command has not been executed by then; -1 for no limit
+  std::int64_t patience_ns = -1;  // where the command has not been executed by then, the error is_late(); -1 for no limit
 };
+
+// Whether this error says that a launch had no more time.
+bool is_late(const Error& error);
 
 // Starts the container's process; returns when it has exec'd. On failure nothing
 // is left: the child has been reaped, its cgroup removed, descriptors closed. The

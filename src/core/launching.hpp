@@ -97,6 +97,8 @@ Result<sys::Child> cloned(const Launch& host, Result<sys::Child> child, ExecSign
 std::vector<int> needed_descriptors(const Plan& plan, const Context& context, const ExecSignal& signal);
 void container_entry(void* launch);  // what the clone of a child that shares memory runs
 bool has_ended(int pidfd);
+bool kill_late(Launch& launch, int pidfd);  // whether its time is over: then the child is dead, or about to be
+bool signalled(const ExecSignal& signal);
 void await_exec(Launch& launch, const Clone& op, ExecSignal& signal, int pidfd, int listener, std::vector<seccomp_notif>& asked);
 bool came_to_exec(const Launch& launch);
 Error child_error(const Launch& launch, int pidfd);

@@ -39,10 +39,10 @@ Result<void> Running::begin() {
   started_ns_ = monotonic_ns();
   LaunchOptions launch_options;
   launch_options.trace = options_.trace;
-  if (is_guest_) launch_options.patience_ns = kGuestPatience;
+  launch_options.patience_ns = is_guest_ && (options_.timeout_ns < 0 || options_.timeout_ns > kGuestPatience) ? kGuestPatience : options_.timeout_ns;
   auto launched = launch(*plan_, launch_options);
   child_ends_.clear();
-  if (!launched) return launched.error();
+  if (!launched) return lose_start(launched.error());
   enter_loop();
   return adopt(std::move(*launched));
 }

@@ -143,7 +143,9 @@ class Running {
   static bool can_be_late(const ContainerSpec& spec);
   Result<void> begin_in_background();
   Result<void> await_start();
+  void attend_start();
   void finish_start();
+  Result<void> lose_start(const Error& error);
   void abandon_start();
   void describe(ContainerSpec& spec);
   Result<void> adopt(Launched launched);

@@ -32,7 +32,7 @@ Result<void> Running::await_start() {
 }
 void Running::finish_start() {
   started_.forget();
-  auto launched = pending_->finish();
+  auto launched = pending_->finish(options_.timeout_ns < 0 ? -1 : started_ns_ + options_.timeout_ns);
   pending_.reset();
   if (launched) {
     auto adopted = adopt(std::move(*launched));
@@ -40,8 +40,18 @@ void Running::finish_start() {
     start_error_ = adopted.error();
     return close();
   }
-  start_error_ = launched.error();
+  if (auto lost = lose_start(launched.error()); !lost) start_error_ = lost.error();
+}
+// The time of a run is its start's, too.
+void Running::attend_start() {
+  bool over = options_.timeout_ns >= 0 && monotonic_ns() >= started_ns_ + options_.timeout_ns;
+  if (started_.take_ready() != 0 || over) finish_start();
+}
+// Without a process any more. What had no more time has a result, and no error.
+Result<void> Running::lose_start(const Error& error) {
+  timed_out_ = options_.timeout_ns >= 0 && is_late(error) && monotonic_ns() >= started_ns_ + options_.timeout_ns;
   abandon_start();
+  return timed_out_ ? Result<void>() : Result<void>(error);
 }
 // It has ended without having been started: there is nothing of it to collect.
 void Running::abandon_start() {
@@ -53,7 +63,8 @@ void Running::abandon_start() {
   ended_ = true;
   result_.status = 128 + SIGKILL;
   result_.signal = SIGKILL;
-  result_.reason = "signalled";
+  result_.reason = timed_out_ ? "timeout" : "signalled";
+  result_.wall_ns = monotonic_ns() - started_ns_;
   tell();
   leave_loop();
 }

@@ -106,7 +106,7 @@ void Running::take_notification() {
 }
 
 std::int64_t Running::due_ns() const {
-  if (pending_) return -1;
+  if (pending_) return options_.timeout_ns < 0 ? -1 : started_ns_ + options_.timeout_ns;
   std::int64_t due = next_limit_ns();
   std::int64_t supervisor = options_.supervisor && !deciding_ ? options_.supervisor->deadline_ns() : -1;
   std::int64_t service = service_ ? service_->due_ns() : -1;
@@ -139,10 +139,7 @@ bool Running::attend_call_in_a_row(std::int64_t next_ns) {
 }
 
 void Running::attend() {
-  if (pending_) {
-    if (started_.take_ready() != 0) finish_start();
-    return;
-  }
+  if (pending_) return attend_start();
   if (unproven_ && unproven_->has_executed()) unproven_.reset();
   for (Output& output : outputs_)
     if (output.fd.take_ready() != 0) read_output(output);

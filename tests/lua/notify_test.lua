@@ -163,7 +163,7 @@ test("what lies in memory cannot change between check and use", function()
     ffi.copy(p, good)
     local f = io.open("/tmp/hosts", "w") f:close()
     local child = ffi.C.fork()
-    if child == 0 then for i = 1, 1e9 do ffi.copy(p, i % 2 == 0 and good or bad, 11) end ffi.C._exit(0) end
+    if child == 0 then for i = 1, 1e15 do ffi.copy(p, i % 2 == 0 and good or bad, 11) end ffi.C._exit(0) end
     local got, opened, refused = 0, 0, 0
     local b = ffi.new "char[64]"
     for i = 1, 40000 do -- until both have been reached often: where one CPU is all there is, that takes its time

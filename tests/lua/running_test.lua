@@ -236,6 +236,19 @@ both("limits of one run", function()
   fails(function() box:capture({ "true" }, { cpu_time = -1 }) end, "cpu_time", "more than nothing")
 end)
 
+both("the time of a run is that of its start, too", function()
+  for _, decide in ipairs { false, function() return "EPERM" end } do
+    local box = t.box { before_exec = function() while true do end end, connect = decide or nil }
+    local result = box:capture({ "true" }, { timeout = "100ms" })
+    equal(result.reason, "timeout") equal(result.status, 137)
+    assert(result.wall >= 0.1 and result.wall < 10, tostring(result.wall))
+    local running = box:start({ "true" }, { timeout = "100ms" })
+    equal(running:wait().reason, "timeout")
+    running:close()
+  end
+  fails(function() t.box({ before_exec = function() error "not late" end }):capture({ "true" }, { timeout = "10s" }) end, "not late")
+end)
+
 both("CPU time is that of all processes", function()
   local from = loop.now()
   local result = t.box():capture({ "/bin/sh", "-c", "for i in 1 2; do (while :; do :; done) & done; wait" }, { cpu_time = "0.3s" })
