@@ -165,7 +165,7 @@ function Running:wait_for(what)
   local line
   if what.line ~= nil then
     local stream = seen_of(entry, "wait_for { line }")
-    line = stream:search(function() return stream:find_line(what.line, what.pattern) end, within, ("wait_for line %q"):format(what.line))
+    line = stream:search(stream:line_finder(what.line, what.pattern), within, ("wait_for line %q"):format(what.line))
   end
   if what.file ~= nil then
     poll(self, entry, function() return not entry.handle:ended() and entry.handle:exists(what.file) end, deadline, ("wait_for file '%s'"):format(what.file))

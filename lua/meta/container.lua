@@ -648,8 +648,9 @@ function Pool:close() end
 --- Whether its standard input stays open for `write`, and its output is at hand for `read_line` and `expect`; of a
 --- container with a terminal that is its terminal (24 lines of 80). Default false.
 ---@field interactive? boolean
---- Called with each line of its standard output, without its end: while it is waited for, and in a loop whenever they come. An
---- error of it is raised where the container is waited for next.
+--- Called with each line of its standard output, without its end: while it is waited for, and in a loop whenever they come. A line
+--- of more than a mebibyte comes in pieces of that size. While the function waits, the container's output does, too: it may
+--- not wait for more than a mebibyte of it itself (EDEADLK). An error of it is raised where the container is waited for next.
 ---@field on_stdout? fun(line: string)
 --- The same of its standard error.
 ---@field on_stderr? fun(line: string)
@@ -694,7 +695,8 @@ function Running:write(text) end
 --- The end of its standard input, when all is sent; on a terminal its end-of-file character.
 function Running:close_stdin() end
 
---- The next line of its standard output, without its end; nil at the end of the output. ETIMEDOUT after `within`.
+--- The next line of its standard output, without its end; nil at the end of the output. ETIMEDOUT after `within`. Of what nobody
+--- has read yet the last mebibyte is kept.
 ---@param within? ccsand.Duration default 10 s
 ---@return string?
 function Running:read_line(within) end

@@ -195,7 +195,8 @@ class Running {
   Interest process_;             // in its pidfd
   int ruleset_ = -1, cgroup_directory_ = -1;  // the context's, or of the container whose guest this is
   WatchedFd listener_;           // of the filter; the supervisor answers on it
-  std::string input_text_;       // not sent yet
+  std::string input_text_;       // empty when all of it is sent
+  std::size_t input_sent_ = 0;   // bytes of it
   bool input_ends_ = true;       // after that
   std::unique_ptr<TerminalRelay> relay_;
   std::unique_ptr<ExecService> service_;  // where it has a name

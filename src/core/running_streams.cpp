@@ -112,11 +112,10 @@ std::string_view Running::kept_output(int which, std::size_t from, bool& open) c
 
 void Running::write_input() {
   bool broken = false, full = false;
-  std::size_t sent = 0;
   std::uint64_t mask = sys::block_all_signals();  // SIGPIPE is not to end ccsand
-  while (sent < input_text_.size() && !broken && !full) {
-    auto size = sys::write(input_.get(), input_text_.data() + sent, input_text_.size() - sent, "input of the container");
-    if (size) sent += *size;
+  while (input_sent_ < input_text_.size() && !broken && !full) {
+    auto size = sys::write(input_.get(), input_text_.data() + input_sent_, input_text_.size() - input_sent_, "input of the container");
+    if (size) input_sent_ += *size;
     else (size.error().code == EAGAIN ? full : broken) = true;  // EPIPE: it does not want to read any more
   }
   if (broken) {
@@ -127,8 +126,10 @@ void Running::write_input() {
     (void)sigtimedwait(&pipe, nullptr, &now);  // there is none where the error was another one
   }
   sys::set_signal_mask(mask);
-  input_text_.erase(0, sent);
-  if (broken) input_text_.clear();
+  if (broken || input_sent_ > input_text_.size() / 2) {  // not at each write, which would move all the rest each time
+    input_text_.erase(0, broken ? std::string::npos : input_sent_);
+    input_sent_ = 0;
+  }
   if (broken || (input_ends_ && input_text_.empty())) input_.close();
 }
 Result<void> Running::write(std::string_view text) {

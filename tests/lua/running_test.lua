@@ -76,7 +76,7 @@ both("a dialogue on a terminal", function()
   equal(running:read_line(), "24 80")
   running:expect "password: "
   running:write "secret\n"
-  running:expect "it is secret"
+  running:expect "it is secret\r\n"
   running:write "echoed\n"
   running:expect "echoed\r\nechoed"
   running:close_stdin()
@@ -117,13 +117,102 @@ end)
 both("gigabytes pass by in a megabyte", function()
   local bytes = 0
   local before = collectgarbage "count"
-  local running = t.box():start({ "/bin/sh", "-c", "yes 0123456789012345678901234567890123456789012345678901234567890123456789 | head -c 99400000" },
+  local running = t.box({ timeout = "150s" }):start({ "/bin/sh", "-c", "yes 0123456789012345678901234567890123456789012345678901234567890123456789 | head -c 99400000" },
     { on_stdout = function(line) bytes = bytes + #line + 1 end })
-  local result = running:wait("60s")
+  local result = running:wait("160s")
+  equal(result.reason, "exited")
   equal(bytes, 99400000)
   equal(result.stdout, "")
   collectgarbage()
   assert(collectgarbage "count" - before < 30000, "memory")
+end)
+
+both("a line without an end comes in pieces of a megabyte", function()
+  local pieces, before, most = {}, collectgarbage "count", 0
+  local running = t.box():start({ "/bin/sh", "-c", "head -c 30000000 /dev/zero; echo; echo -n last" }, { on_stdout = function(line)
+    pieces[#pieces + 1] = #line
+    most = math.max(most, collectgarbage "count" - before)
+  end })
+  equal(running:wait("30s").reason, "exited")
+  equal(#pieces, 30)
+  for i = 1, 28 do equal(pieces[i], 1024 * 1024) end
+  equal(pieces[29], 30000000 - 28 * 1024 * 1024)
+  equal(pieces[30], 4)
+  assert(most < 30000, "memory: " .. most)
+end)
+
+test("a container waits for the function of its lines, and nothing of them is lost or kept", function()
+  loop.run(function()
+    local lines, most, before = 0, 0, collectgarbage "count"
+    local first = true
+    local running = t.box():start({ "/bin/sh", "-c", "yes 0123456789012345678901234567890123456789012345678901234567890123456789 | head -c 35500000; echo all >&2" }, {
+      on_stdout = function()
+        lines = lines + 1
+        if lines % 100000 ~= 1 then return end
+        loop.sleep(first and "300ms" or "10ms")
+        first = false
+        most = math.max(most, collectgarbage "count" - before)
+      end,
+    })
+    local looks = 0
+    loop.spawn(function() while not running:ended() do looks = looks + 1 loop.sleep "1ms" end end)
+    running:wait_for { line = "all", within = "30s" }
+    equal(running:wait("30s").reason, "exited")
+    loop.timeout("30s", function() while lines < 500000 do loop.sleep "1ms" end end)
+    equal(lines, 500000)
+    assert(looks > 100, "others went on")
+    assert(most < 40000, "memory: " .. most)
+  end)
+end)
+
+both("a function of lines that waits for more than can come is told", function()
+  local running, problem
+  running = t.box():start({ "/bin/sh", "-c", "head -c 20000000 /dev/zero | tr '\\0' '\\n'" }, { interactive = true, on_stdout = function()
+    if not problem then problem = fails(function() running:expect("never", { within = "20s" }) end, "waits for that function") end
+  end })
+  equal(running:wait("30s").reason, "exited")
+  equal(problem.code, "EDEADLK")
+end)
+
+test("an input of many megabytes is sent once", function()
+  local input = ("x"):rep(39999994) .. "middle" .. ("x"):rep(40000000) .. "end"
+  equal(t.box():capture({ "/bin/sh", "-c", "wc -c" }, { stdin = input }).stdout, #input .. "\n")
+  equal(t.box():capture({ "/bin/sh", "-c", "tr -d x" }, { stdin = input }).stdout, "middleend")
+end)
+
+test("a text that grows is kept to a megabyte, and what is used up is gone", function()
+  local recent = require("ccsand.recent_text").new()
+  recent:add "" equal(recent:rest(), "")
+  recent:add "one\ntwo\n" recent:add "three"
+  local text, at = recent:look()
+  equal(text, "one\ntwo\nthree") equal(at, 1)
+  recent:use(4)
+  equal(recent:rest(), "two\nthree")
+  recent:add "\nfour"
+  local forgotten
+  text, at, forgotten = recent:look()
+  equal(text:sub(at), "two\nthree\nfour") equal(forgotten + at - 1, 4)
+  recent:use(at + 3)
+  recent:use(#text)
+  equal(recent:rest(), "")
+  local part = ("x"):rep(1023) .. "\n"
+  for i = 1, 5000 do
+    recent:add(i .. part)
+    if i % 700 == 0 then recent:look() end
+    if i % 1900 == 0 then recent:use(select(2, recent:look()) + 99) end
+  end
+  local rest = recent:rest()
+  equal(#rest, 1024 * 1024)
+  equal(select(3, recent:look()), 18 + 5000 * 1024 + 18893 - 1024 * 1024)
+  equal(rest:sub(-#part - 4), "5000" .. part)
+end)
+
+test("lines of a burst are read one by one", function()
+  local running = shell "i=0; while [ $i -lt 5000 ]; do echo line $i; i=$((i+1)); done; echo -n last"
+  for i = 0, 4999 do equal(running:read_line(), "line " .. i) end
+  equal(running:read_line(), "last")
+  equal(running:read_line(), nil)
+  running:close()
 end)
 
 -- ---- waiting for things
