@@ -231,6 +231,14 @@ assert by_name["expected"]["status"] == "expected" and set(cases) == set(by_name
   equal(good, 0, text)
 end)
 
+test("reports are whole where nobody reads the summary to its end", function()
+  local folder = harness.folder { ["a_test.lua"] = [[
+    for i = 1, 60 do test("n" .. i, function(t) t.equal(("line of it\\n"):rep(400):gsub("o", "a"), ("line of it\\n"):rep(400)) end) end ]] }
+  local text = t.run_host(("cd '%s' && '%s' test --report json=r.json | sed '/^slowest/q'"):format(folder, t.ccsand))
+  no_match(text, "again: ")
+  equal(#require("ccsand.json").decode(t.read(folder .. "/r.json")).tests, 60)
+end)
+
 test("a report that cannot be written makes the run fail", function()
   local text, status = run({ ["a_test.lua"] = 'test("a", function() end)' }, "--report json=/dev/full")
   equal(status, 125, text)

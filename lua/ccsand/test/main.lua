@@ -103,7 +103,9 @@ local function perform(paths, reports, options, display)
       status = usage_status
       return
     end
-    run = runner.new(options, { display, unpack(reports) })
+    local listeners = { unpack(reports) }
+    listeners[#listeners + 1] = display -- last: who reads it may have gone, and SIGPIPE ends ccsand
+    run = runner.new(options, listeners)
     run:perform(cases, loaded)
     if #run.kept > 0 then
       status = run:status()

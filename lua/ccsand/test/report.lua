@@ -25,18 +25,20 @@ function report.open(wanted)
   end
   local listener = require("ccsand.test.report." .. wanted.format).new()
   local failed
-  function listener:put(...)
-    local good, why = stream:write(...)
+  local function keep(good, why)
     if not good then failed = failed or why end
   end
+  function listener:put(...) keep(stream:write(...)) end
+  local ended = listener.ended
+  function listener:ended(run)
+    ended(self, run)
+    keep(stream:flush())
+  end
   function listener:close()
-    local good, why = stream:flush()
-    if wanted.path then
-      local closed, why_not = stream:close()
-      good, why = good and closed, why or why_not
-    end
-    if failed or not good then
-      error(core.error(("--report %s: %s cannot be written: %s"):format(wanted.format, wanted.path or "standard output", tostring(failed or why))), 0)
+    keep(stream:flush())
+    if wanted.path then keep(stream:close()) end
+    if failed then
+      error(core.error(("--report %s: %s cannot be written: %s"):format(wanted.format, wanted.path or "standard output", tostring(failed))), 0)
     end
   end
   return listener
