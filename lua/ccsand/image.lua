@@ -49,9 +49,8 @@ local function sandbox(more)
 end
 
 local function reason_of(result)
-  local text = result.stderr:match("^ccsand%-image: (.-)%s*$")
+  local text = result.stderr:match "^ccsand%-image: (.*%S)" or result.stderr:match "^.*%S"
   if text then return text end
-  if result.stderr ~= "" then return (result.stderr:gsub("%s+$", "")) end
   return ("ccsand-image ended with status %d (%s)"):format(result.status, result.reason)
 end
 

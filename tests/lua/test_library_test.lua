@@ -109,6 +109,44 @@ test("values are shown with sorted keys, cut in depth, and never fail", function
   equal(type(difference.show(setmetatable({}, { __tostring = function() error "no" end }))), "string")
 end)
 
+-- The sizes are those that a container may print by default (output_limit); what is quadratic in them takes days.
+test("outputs of a hostile size and shape are shown as soon as others", function()
+  local size = 64 * 1024 * 1024
+  local newlines, zeros, words = ("\n"):rep(size), ("\1"):rep(size), ("a line\n"):rep(size / 7)
+  local function shown(f, ...)
+    local _, text = problem(f, ...)
+    assert(#text < 200000, #text)
+    return text
+  end
+  local result = { status = 1, reason = "exited", wall = 1, stdout = newlines .. "x", stderr = newlines }
+  match(shown(assertions.ended, result), "status 1, exited")
+  match(shown(assertions.equal, newlines, "one line\n"), "%- one line")
+  match(shown(assertions.equal, words .. "one", words .. "two"), "  a line\n%- two\n%+ one$")
+  match(shown(assertions.equal, words .. "one\n" .. words, words .. "two\n" .. words), "  a line\n%- two\n%+ one\n  … and so on$")
+  match(shown(assertions.equal, zeros, "expected"), 'got     "\\001')
+  match(shown(assertions.equal, { out = zeros }, { out = "expected" }), "%-   out = \"expected\",\n%+   out = \"\\001")
+  match(shown(assertions.equal, zeros .. "\n", "expected\n"), "%- expected")
+  match(shown(assertions.match, newlines, "x"), 'pattern "x"')
+  match(shown(assertions.is_nil, zeros), "\\001")
+  local text, status = run([[
+    local newlines = ("\n"):rep(2 ^ 26)
+    test("message", function(t) t.fail(newlines .. "end") end)
+    test("error", function() error(newlines .. "end", 0) end)
+    test("asserted", function() assert(false, newlines) end)
+    test("table", function() error { message = newlines, hint = newlines } end) ]], "--report json=r.json --report tap=r.tap --report junit=r.xml")
+  equal(status, 1)
+  equal(counts(text), "0 passed, 4 failed")
+  assert(#text < 200000, #text)
+end)
+
+test("text for terminals and reports has no control characters", function()
+  local clean = require("ccsand.test.text").clean
+  equal(clean "a\tb\nü€😀", "a\tb\nü€😀")
+  equal(clean "\27[2J\r\127\0", "\\x1b[2J\\x0d\\x7f\\x00")
+  equal(clean "\194\1552J \194\128 \194\160", "\\xc2\\x9b2J \\xc2\\x80 \194\160", "those of eight bits")
+  equal(clean "\192\155 \237\160\128 \255", "\\xc0\\x9b \\xed\\xa0\\x80 \\xff", "what is not UTF-8")
+end)
+
 -- ---- of a test's own
 
 test("what is called with a colon, or does not exist, is an error that says so", function()

@@ -110,7 +110,7 @@ end
 -- ---- containers' results
 
 local function cut(text)
-  text = text:gsub("\n+$", "")
+  text = text:match "^.*[^\n]" or "" -- not gsub("\n+$", ""), which begins again at each newline
   return #text > 2000 and "… " .. text:sub(-2000) or text
 end
 --- The lines that show how a container ended.

@@ -2,6 +2,7 @@
 local difference = {}
 
 local most_lines, most_depth, most_compared = 60, 12, 1500
+local most_text = 64 * 1024 -- bytes of a text that are looked at where two differ: containers print what they like
 
 -- ---- values as text
 
@@ -25,8 +26,11 @@ local function sorted_keys(value)
   return keys
 end
 
-local function plain(value)
-  if type(value) == "string" then return quoted(value) end
+local function plain(value, most)
+  if type(value) == "string" then
+    if most and #value > most then return ("%s … (%d bytes)"):format(quoted(value:sub(1, most)), #value) end
+    return quoted(value)
+  end
   if type(value) == "number" and value == math.floor(value) and math.abs(value) < 2 ^ 53 then return ("%d"):format(value) end
   if type(value) == "number" then return ("%.17g"):format(value):gsub("^(%-?%d+%.%d%d%d%d%d%d%d%d-)0+%d$", "%1") end
   local good, text = pcall(tostring, value)
@@ -39,7 +43,7 @@ end
 
 local function write(out, value, indent, seen, prefix, suffix)
   if opaque(value) then
-    out[#out + 1] = indent .. prefix .. plain(value) .. suffix
+    out[#out + 1] = indent .. prefix .. plain(value, out.most) .. suffix
   elseif seen[value] then
     out[#out + 1] = indent .. prefix .. "(the table above)" .. suffix
   elseif next(value) == nil then
@@ -59,18 +63,18 @@ local function write(out, value, indent, seen, prefix, suffix)
   end
 end
 
---- The lines of a value: tables with sorted keys, a key a line.
-function difference.lines(value)
-  local out = {}
+--- The lines of a value: tables with sorted keys, a key a line; no more than `most` bytes of each text.
+function difference.lines(value, most)
+  local out = { most = most }
   write(out, value, "", {}, "", "")
   return out
 end
 --- The same in one line, cut where it is long.
 function difference.show(value, most)
   local text
-  if opaque(value) then text = plain(value)
-  else text = table.concat(difference.lines(value), " "):gsub("%s+", " "):gsub(", }", " }") end
   most = most or 200
+  if opaque(value) then text = plain(value, most)
+  else text = table.concat(difference.lines(value, most), " "):gsub("%s+", " "):gsub(", }", " }") end
   return #text > most and text:sub(1, most) .. " …" or text
 end
 
@@ -130,7 +134,7 @@ local function middle(a, b, from, last_a, last_b)
   return edits
 end
 
-local function edits_of(a, b)
+local function edits_of(a, b, more)
   local from, last_a, last_b = 1, #a, #b
   while from <= last_a and from <= last_b and a[from] == b[from] do from = from + 1 end
   while last_a >= from and last_b >= from and a[last_a] == b[last_b] do last_a, last_b = last_a - 1, last_b - 1 end
@@ -140,7 +144,7 @@ local function edits_of(a, b)
   local edits = {}
   for i = math.max(1, from - 3), from - 1 do edits[#edits + 1] = { " ", a[i] } end
   for _, edit in ipairs(middle(a, b, from, stop_a, stop_b)) do edits[#edits + 1] = edit end
-  if stop_a < last_a or stop_b < last_b then edits[#edits + 1] = { " ", "… and so on" }
+  if more or stop_a < last_a or stop_b < last_b then edits[#edits + 1] = { " ", "… and so on" }
   else for i = last_a + 1, math.min(#a, last_a + 3) do edits[#edits + 1] = { " ", a[i] } end end
   return edits
 end
@@ -163,6 +167,20 @@ local function condensed(edits)
   return out
 end
 
+-- Of two long texts what is near the place where they begin to differ; true where there is more behind it.
+local function windows(a, b)
+  if #a <= most_text and #b <= most_text then return a, b, false end
+  local low, high = 0, math.min(#a, #b) -- bytes that are the same
+  while low < high do
+    local middle = math.ceil((low + high) / 2)
+    if a:sub(low + 1, middle) == b:sub(low + 1, middle) then low = middle else high = middle - 1 end
+  end
+  local line = a:find("\n", math.max(1, low - 1000), true)
+  local from = low < 1000 and 1 or line and line <= low and line + 1 or math.max(1, low - 100)
+  local last = from + most_text - 1
+  return a:sub(from, last), b:sub(from, last), last < math.max(#a, #b)
+end
+
 --- Both sides as text, for values that are not the same: lines to print.
 function difference.of(got, wanted)
   local texts = type(got) == "string" and type(wanted) == "string" and (got:find("\n", 1, true) or wanted:find("\n", 1, true))
@@ -170,9 +188,14 @@ function difference.of(got, wanted)
   if not texts and not tables then
     return { "got     " .. difference.show(got, 1000), "wanted  " .. difference.show(wanted, 1000) }
   end
-  local a = texts and split(wanted) or difference.lines(wanted)
-  local b = texts and split(got) or difference.lines(got)
-  local edits, visible = edits_of(a, b), false
+  local a, b, more
+  if texts then
+    a, b, more = windows(wanted, got)
+    a, b = split(a), split(b)
+  else
+    a, b = difference.lines(wanted, most_text), difference.lines(got, most_text)
+  end
+  local edits, visible = edits_of(a, b, more), false
   for _, edit in ipairs(edits) do visible = visible or edit[1] ~= " " end
   if not visible then -- the last newline alone, or what two values print the same
     return { "got     " .. difference.show(got, 1000), "wanted  " .. difference.show(wanted, 1000) }

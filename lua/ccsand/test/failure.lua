@@ -5,6 +5,7 @@ local Failure = {}
 Failure.__index = Failure
 Failure.__tostring = function(self) return self.message end
 local Skip = {}
+local most_text, most_lines = 10000, 100 -- of the beginning and of the end of a message
 
 -- Frames of these are not where a test fails.
 local own_folder = debug.getinfo(1, "S").source:match("^(@.*/)ccsand/test/failure%.lua$")
@@ -48,20 +49,29 @@ function failure.is_fatal(value)
   return value.code == "ECANCELED" or (value.code == "ETIMEDOUT" and tostring(value.message):find("^timeout ") ~= nil)
 end
 
+-- All that a container printed may be in a message.
 local function lines_of(text)
+  if #text > 2 * most_text then
+    text = ("%s\n… (%d bytes) …\n%s"):format(text:sub(1, most_text), #text - 2 * most_text, text:sub(-most_text))
+  end
   local lines = {}
-  for line in (text:gsub("\n+$", "") .. "\n"):gmatch("(.-)\n") do lines[#lines + 1] = line end
-  return lines
+  for line in ((text:match "^.*[^\n]" or "") .. "\n"):gmatch("(.-)\n") do lines[#lines + 1] = line end
+  if #lines <= 2 * most_lines then return lines end
+  local some = { unpack(lines, 1, most_lines) }
+  some[#some + 1] = ("… (%d lines) …"):format(#lines - 2 * most_lines)
+  for i = #lines - most_lines + 1, #lines do some[#some + 1] = lines[i] end
+  return some
 end
+local function bounded(text) return table.concat(lines_of(text), "\n") end
 
 -- { message, details, where, frames, kind } of any value that was raised; kind is "failure", "error" or "timeout".
 local function described(value, frames)
   local problem = { frames = frames, where = frames[1], details = {}, kind = "error" }
   if failure.is(value) then
-    problem.kind, problem.message, problem.details, problem.result = "failure", value.message, value.details, value.result
+    problem.kind, problem.message, problem.details, problem.result = "failure", bounded(value.message), value.details, value.result
   elseif type(value) == "table" and type(value.message) == "string" then
     problem.kind = value.code == "ETIMEDOUT" and value.message:find("^timeout ") and "timeout" or "error"
-    problem.message, problem.code = value.message, value.code
+    problem.message, problem.code = bounded(value.message), value.code
     if type(value.hint) == "string" then problem.details = lines_of("hint: " .. value.hint) end
     if not problem.where and value.where ~= "" then problem.where = value.where end
   else

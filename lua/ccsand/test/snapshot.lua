@@ -61,7 +61,7 @@ function snapshot.check(test, name, value)
     test.scope.run.snapshots_written = (test.scope.run.snapshots_written or 0) + 1
   elseif wanted == nil then
     local lines = { "it would be " .. path }
-    for _, line in ipairs(difference.lines(text)) do lines[#lines + 1] = line end
+    for _, line in ipairs(difference.lines(text, 4000)) do lines[#lines + 1] = line end
     failure.raise("snapshot: there is none yet; --update writes it", lines)
   else
     local lines = difference.of(text, wanted)

@@ -59,7 +59,7 @@ local function utf8_size(s, at)
   local a, b, c, d = s:byte(at, at + 3)
   local function tail(x) return x and x >= 0x80 and x <= 0xbf end
   if a < 0x80 then return 1 end
-  if a >= 0xc2 and a <= 0xdf and tail(b) then return 2 end
+  if a >= 0xc2 and a <= 0xdf and tail(b) then return not (a == 0xc2 and b < 0xa0) and 2 or nil end -- U+0080 to U+009F control terminals, too
   if a >= 0xe0 and a <= 0xef and tail(b) and tail(c) and not (a == 0xe0 and b < 0xa0) and not (a == 0xed and b > 0x9f)
     and not (a == 0xef and b == 0xbf and c >= 0xbe) then return 3 end
   if a >= 0xf0 and a <= 0xf4 and tail(b) and tail(c) and tail(d) and not (a == 0xf0 and b < 0x90) and not (a == 0xf4 and b > 0x8f) then return 4 end
