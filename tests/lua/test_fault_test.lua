@@ -207,6 +207,22 @@ end)
 
 -- ---- Ctrl-C
 
+test("what failed tests keep does not grow with what their containers printed", function()
+  local text, status = run([[
+    for i = 1, 10 do
+      test("n" .. i, function(t)
+        local result = t.container { image = IMAGE }:capture { "/bin/sh", "-c", "head -c 67108864 /dev/zero; exit 1" }
+        t.log(result.stdout)
+        t.equal(#result.stdout, 67108864)
+        t.ended(result)
+      end)
+    end
+    test("memory", function() collectgarbage() collectgarbage() io.stderr:write(("kept %d KiB"):format(collectgarbage "count")) end) ]], "-j 1 --report json=r.json --report junit=r.xml")
+  equal(status, 1, text)
+  equal(counts(text), "1 passed, 10 failed")
+  assert(tonumber(text:match "kept (%d+) KiB") < 200000, text:match "kept %d+ KiB")
+end)
+
 test("Ctrl-C and TERM end every container within a second, tear down, and still report", function()
   for signal, wanted in pairs { INT = 130, TERM = 143 } do
     local text, status, time, folder = harness.interrupt([[

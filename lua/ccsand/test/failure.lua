@@ -62,16 +62,17 @@ local function lines_of(text)
   for i = #lines - most_lines + 1, #lines do some[#some + 1] = lines[i] end
   return some
 end
-local function bounded(text) return table.concat(lines_of(text), "\n") end
+--- A text of which no more than a beginning and an end is kept.
+function failure.bounded(text) return table.concat(lines_of(text), "\n") end
 
 -- { message, details, where, frames, kind } of any value that was raised; kind is "failure", "error" or "timeout".
 local function described(value, frames)
   local problem = { frames = frames, where = frames[1], details = {}, kind = "error" }
   if failure.is(value) then
-    problem.kind, problem.message, problem.details, problem.result = "failure", bounded(value.message), value.details, value.result
+    problem.kind, problem.message, problem.details, problem.result = "failure", failure.bounded(value.message), value.details, value.result
   elseif type(value) == "table" and type(value.message) == "string" then
     problem.kind = value.code == "ETIMEDOUT" and value.message:find("^timeout ") and "timeout" or "error"
-    problem.message, problem.code = bounded(value.message), value.code
+    problem.message, problem.code = failure.bounded(value.message), value.code
     if type(value.hint) == "string" then problem.details = lines_of("hint: " .. value.hint) end
     if not problem.where and value.where ~= "" then problem.where = value.where end
   else

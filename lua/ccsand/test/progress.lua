@@ -74,7 +74,7 @@ local function failure_lines(self, run, result)
   self:line("")
   self:line("FAIL  ", text.clean(text.name(result, run.options)), "  (", text.seconds(result.seconds), ")")
   self:line("  at ", result.file.path, result.line > 0 and ":" .. result.line or "")
-  for _, line in ipairs(text.details(result)) do self:line("  ", text.clean(line)) end
+  for _, line in ipairs(result.details) do self:line("  ", text.clean(line)) end
   self:line("  again: ", text.command(result, run.options))
 end
 

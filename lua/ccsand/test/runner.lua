@@ -6,6 +6,7 @@ local failure = require "ccsand.test.failure"
 local loop = require "ccsand.loop"
 local registry = require "ccsand.test.registry"
 local shared = require "ccsand.test.shared"
+local text = require "ccsand.test.text"
 
 local runner = {}
 local Run = {}
@@ -35,10 +36,20 @@ function Run:began(case, own)
   self.running[own] = case
   self:tell("started", case)
 end
+-- Text from here on: all that the containers of very many tests printed is too much to keep.
+local function summarise(result)
+  result.details = text.details(result)
+  local problems = {}
+  for i, problem in ipairs(result.problems or {}) do
+    problems[i] = { message = problem.message, kind = problem.kind, code = problem.code, where = problem.where }
+  end
+  result.problems, result.lines, result.ended = problems, nil, nil
+end
 function Run:note(result, own)
   if own then self.running[own] = nil end
   self.counts[result.status] = self.counts[result.status] + 1
   self.done = self.done + (result.extra and 0 or 1)
+  summarise(result)
   if result.status == "failed" then self.failures[#self.failures + 1] = result end
   self:tell("result", result)
 end

@@ -21,7 +21,7 @@ function scope.new(run, name)
 end
 
 function Scope:log(text)
-  if #self.lines < most_lines then self.lines[#self.lines + 1] = text
+  if #self.lines < most_lines then self.lines[#self.lines + 1] = failure.bounded(text)
   elseif #self.lines == most_lines then self.lines[most_lines + 1] = "… and more" end
 end
 function Scope:defer(f, ...)

@@ -21,7 +21,7 @@ function Report:result(run, result)
   local first = result.problems and result.problems[1]
   if first then
     entry.message, entry.kind, entry.where = text.clean(first.message), first.kind, first.where and text.clean(first.where) or nil
-    entry.details = cleaned(text.details(result))
+    entry.details = cleaned(result.details)
   end
   if result.status == "failed" then entry.again = text.clean(text.command(result, run.options)) end
   self.tests[#self.tests + 1] = json.encode(entry)

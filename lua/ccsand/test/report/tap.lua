@@ -27,14 +27,14 @@ local function block(self, run, result)
   end
   self:put("  file: ", quoted(result.file.path), "\n  line: ", ("%d"):format(result.line), "\n  duration_ms: ", ("%.3f"):format(result.seconds * 1000), "\n")
   self:put("  again: ", quoted(text.command(result, run.options)), "\n  details: |\n")
-  for _, line in ipairs(text.details(result)) do self:put("    ", text.clean(line):gsub("\n", "\n    "), "\n") end
+  for _, line in ipairs(result.details) do self:put("    ", text.clean(line):gsub("\n", "\n    "), "\n") end
   self:put("  ...\n")
 end
 
 function Tap:result(run, result)
   if result.extra then -- a suite's tear-down is no test of the plan: it is told as a comment
     self:put("# FAILED: ", description(result.name), "\n")
-    for _, line in ipairs(text.details(result)) do self:put("#   ", description(line), "\n") end
+    for _, line in ipairs(result.details) do self:put("#   ", description(line), "\n") end
     self.bad = self.bad or result.name
     return
   end
