@@ -235,7 +235,7 @@ function isolation.apply(spec, given, options)
   if options and options.show_denied then
     local own = on_denied
     on_denied = function(info)
-      io.stderr:write("ccsand: " .. tostring(info) .. "\n")
+      io.stderr:write("ccsand: " .. core.printable(tostring(info)) .. "\n")
       if own then own(info) end
     end
   end

@@ -8,6 +8,7 @@
 
 #include "bindings/waiting_call.hpp"
 #include "core/clock.hpp"
+#include "core/printable.hpp"
 #include "core/running.hpp"
 #include "core/seccomp/system_calls.hpp"
 #include "sys/seccomp.hpp"
@@ -74,7 +75,9 @@ int say_failure(lua_State* L) {
   lua_getglobal(L, "tostring");
   lua_pushvalue(L, 1);
   lua_call(L, 1, 1);
-  lua_pushfstring(L, "ccsand: notify.%s failed, the call is denied: %s\n", lua_tostring(L, 2), lua_tostring(L, -1));
+  std::size_t size = 0;
+  const char* text = lua_tolstring(L, -1, &size);
+  push_text(L, "ccsand: notify." + std::string(lua_tostring(L, 2)) + " failed, the call is denied: " + printable({text, size}) + "\n");
   lua_remove(L, -2);
   lua_call(L, 2, 0);
   return 0;

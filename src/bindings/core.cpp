@@ -21,6 +21,7 @@
 #include "core/container_pool.hpp"
 #include "core/generation.hpp"
 #include "core/host_check.hpp"
+#include "core/printable.hpp"
 #include "core/seccomp/constants.hpp"
 #include "core/seccomp/shipped_filters.hpp"
 #include "core/signals.hpp"
@@ -287,6 +288,15 @@ Result<int> error_body(lua_State* L) {
   return 1;
 }
 
+// printable(text): without what controls a terminal, for text of containers
+Result<int> printable_body(lua_State* L) {
+  if (lua_type(L, 1) != LUA_TSTRING) return make_error(EINVAL, "printable", "", "takes text");
+  std::size_t size = 0;
+  const char* text = lua_tolstring(L, 1, &size);
+  push_text(L, printable({text, size}));
+  return 1;
+}
+
 // nearest(word, { candidate, ... }): nil where none is near
 Result<int> nearest_body(lua_State* L) {
   std::string word = CCSAND_TRY(text_argument(L, 1, "nearest"));
@@ -379,6 +389,7 @@ constexpr Function kFunctions[] = {{"check", binding<check_body>},
                                    {"run", binding<run_body>},
                                    {"error", binding<error_body>},
                                    {"caller", binding<caller_body>},
+                                   {"printable", binding<printable_body>},
                                    {"nearest", binding<nearest_body>},
                                    {"capabilities", binding<capabilities_body>},
                                    {"shipped_filter", binding<shipped_filter_body>},

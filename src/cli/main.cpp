@@ -11,6 +11,7 @@
 #include "cli/container_commands.hpp"
 #include "cli/test_command.hpp"
 #include "core/host_check.hpp"
+#include "core/printable.hpp"
 #include "sys/process.hpp"
 
 namespace {
@@ -38,9 +39,9 @@ constexpr const char* kUsage =
     "127 where the command cannot be executed or found, else the container's, or 128 + signal.\n";
 
 int fail(const Error& error) {
-  std::string message = error.message();
-  (void)std::fprintf(stderr, "ccsand: %s\n", message.c_str());
-  if (*error.hint != '\0') (void)std::fprintf(stderr, "  hint: %s\n", error.hint);
+  // A recipe's error may hold what a container printed.
+  (void)std::fprintf(stderr, "ccsand: %s\n", printable(error.message()).c_str());
+  if (*error.hint != '\0') (void)std::fprintf(stderr, "  hint: %s\n", printable(error.hint).c_str());
   return error.exit_status;
 }
 

@@ -1,5 +1,6 @@
 -- A result as lines for people: the summary and the reports share them.
 local assertions = require "ccsand.test.assertions"
+local core = require "ccsand.core"
 local selection = require "ccsand.test.selection"
 
 local text = {}
@@ -55,29 +56,6 @@ function text.name(result, options)
 end
 
 --- Text of containers and errors, which may be any bytes, as UTF-8 without control characters but newline and tab.
-local function utf8_size(s, at)
-  local a, b, c, d = s:byte(at, at + 3)
-  local function tail(x) return x and x >= 0x80 and x <= 0xbf end
-  if a < 0x80 then return 1 end
-  if a >= 0xc2 and a <= 0xdf and tail(b) then return not (a == 0xc2 and b < 0xa0) and 2 or nil end -- U+0080 to U+009F control terminals, too
-  if a >= 0xe0 and a <= 0xef and tail(b) and tail(c) and not (a == 0xe0 and b < 0xa0) and not (a == 0xed and b > 0x9f)
-    and not (a == 0xef and b == 0xbf and c >= 0xbe) then return 3 end
-  if a >= 0xf0 and a <= 0xf4 and tail(b) and tail(c) and tail(d) and not (a == 0xf0 and b < 0x90) and not (a == 0xf4 and b > 0x8f) then return 4 end
-end
-function text.clean(s)
-  if not s:find("[%z\1-\8\11-\31\127-\255]") then return s end
-  local out, at = {}, 1
-  while at <= #s do
-    local size = utf8_size(s, at)
-    local byte = s:byte(at)
-    if not size or (size == 1 and (byte == 127 or (byte < 32 and byte ~= 10 and byte ~= 9))) then
-      out[#out + 1], size = ("\\x%02x"):format(byte), 1
-    else
-      out[#out + 1] = s:sub(at, at + size - 1)
-    end
-    at = at + size
-  end
-  return table.concat(out)
-end
+text.clean = core.printable
 
 return text

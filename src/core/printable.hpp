@@ -1,0 +1,13 @@
+// Text of containers for terminals and reports.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace ccsand {
+
+// The text as UTF-8 without control characters but newline and tab; any other byte as \x1b. Neither escape
+// sequences, those of eight bits included, nor what XML 1.0 and JSON refuse is left.
+std::string printable(std::string_view text);
+
+}  // namespace ccsand
