@@ -7,6 +7,9 @@ local line_feed = require "ccsand.line_feed"
 local recent_text = require "ccsand.recent_text"
 
 local stream = {}
+-- Bytes in which a pattern is looked for at once: many take time that grows with the square of the text, which the
+-- container chooses, and nothing interrupts them.
+local pattern_window = 4096
 local Stream = {}
 Stream.__index = Stream
 
@@ -97,23 +100,58 @@ local function tail(self)
   return "since then it has printed:\n" .. cut:gsub("\r", ""):gsub("\n$", "")
 end
 
+-- Functions that look for something in what was printed, and go on where they left off: (printed, at, forgotten) as of
+-- ccsand.recent_text -> { first, last, captures }, or nothing, and then true where they have not looked at all of it yet.
+local function plain_finder(text)
+  local seen = 0 -- bytes of all that has been printed in which it does not begin
+  return function(printed, at, forgotten)
+    at = math.max(at, seen - forgotten + 1)
+    local first, last = printed:find(text, at, true)
+    if first then return { first, last } end
+    seen = forgotten + math.max(at - 1, #printed - #text + 1)
+  end
+end
+local function pattern_finder(pattern)
+  local from_start = pattern:sub(1, 1) == "^"
+  local marks = pattern:match "(%%*)%$$"
+  local to_end = marks ~= nil and #marks % 2 == 0
+  local seen = 0
+  return function(printed, at, forgotten)
+    if to_end and from_start and #printed - at >= pattern_window then return nil end
+    if to_end and not from_start then at = math.max(at, #printed - pattern_window + 1) end
+    at = math.max(at, seen - forgotten + 1)
+    local found = { printed:sub(at, at + pattern_window - 1):find(pattern) }
+    if found[1] then
+      found[1], found[2] = found[1] + at - 1, found[2] + at - 1
+      return found
+    end
+    if from_start or #printed - at < pattern_window then return nil end
+    seen = forgotten + at - 1 + pattern_window / 2 -- what begins in one half may end in the next
+    return nil, true
+  end
+end
+
 --- Waits until look() answers something; an error with the code ETIMEDOUT at the deadline, EPIPE where no more output comes.
+--- Where it answers nil, true it is called again when the others have had their turn.
 function Stream:search(look, within, what)
   local seconds = event.duration(within)
   local deadline = event.now() + seconds
+  local over = false
   while true do
     self:collect()
     self:check()
     local found = { look() }
     if found[1] then return unpack(found) end
-    if not self[1].open and not self[2].open then
+    over = over or event.now() >= deadline
+    if found[2] and not over then
+      local loop = invocation.in_task()
+      if loop then loop.sleep(0) end
+    elseif not self[1].open and not self[2].open then
       error(core.error(("%s: the container has closed its output"):format(what), tail(self), "EPIPE"), 0)
-    end
-    if event.now() >= deadline or not self:await(deadline) then
-      self:collect()
-      found = { look() }
-      if found[1] then return unpack(found) end
+    elseif over then
       error(core.error(("%s: not within %s"):format(what, tostring(within)), tail(self), "ETIMEDOUT"), 0)
+    else
+      over = not self:await(deadline) -- then it is looked at once more
     end
   end
 end
@@ -135,13 +173,13 @@ end
 --- or what was found.
 function Stream:expect(text, options)
   local one = self[1]
+  local find = options.pattern and pattern_finder(text) or plain_finder(text)
   local captures
   self:search(function()
-    local printed, at = one.recent:look()
-    local found = { printed:find(text, at, not options.pattern) }
-    if not found[1] then return nil end
+    local found, more = find(one.recent:look())
+    if not found then return nil, more end
+    captures = #found > 2 and { unpack(found, 3) } or { (one.recent:look()):sub(found[1], found[2]) }
     one.recent:use(found[2])
-    captures = #found > 2 and { unpack(found, 3) } or { printed:sub(found[1], found[2]) }
     return true
   end, options.within or 10, ("expect %q"):format(text))
   return unpack(captures)
@@ -158,7 +196,7 @@ function Stream:line_finder(text, pattern)
       local stop = printed:find("\n", at, true)
       while stop do
         local line = printed:sub(at, stop - 1)
-        if line:find(text, 1, not pattern) then return (line:gsub("\r$", "")) end
+        if (pattern and line:sub(1, pattern_window) or line):find(text, 1, not pattern) then return (line:gsub("\r$", "")) end
         at = stop + 1
         stop = printed:find("\n", at, true)
       end

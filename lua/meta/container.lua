@@ -664,7 +664,7 @@ function Pool:close() end
 ---@class ccsand.Awaited
 --- A line on standard output or error that has this text; nothing is used up. The output has to be at hand: `interactive`, `on_stdout`, `on_stderr` or `capture`.
 ---@field line? string
---- Whether `line` is a Lua pattern. Default false.
+--- Whether `line` is a Lua pattern, looked for in the first 4 KiB of each line. Default false.
 ---@field pattern? boolean
 --- A path in the container. Links do not lead out of its root.
 ---@field file? string
@@ -702,7 +702,8 @@ function Running:close_stdin() end
 function Running:read_line(within) end
 
 --- Waits for a text on its standard output; what is up to its end is used up. An error with what was printed instead: ETIMEDOUT after
---- `within`, EPIPE where no more output comes. The last mebibyte is searched.
+--- `within`, EPIPE where no more output comes. The last mebibyte is searched; a
+--- pattern is looked for in 4 KiB at a time, for what it takes may grow with the square of what the container prints.
 ---@param text string
 ---@param options? { within: ccsand.Duration, pattern: boolean } default 10 s; with `pattern` it is a Lua pattern
 ---@return string ... what was found, or the pattern's captures

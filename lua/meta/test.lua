@@ -25,7 +25,7 @@ function test.show(value) end
 ---@field timeout? ccsand.Duration
 --- Why it is not run.
 ---@field skip? string
---- It has to fail, or the run fails; with a pattern, its failure has to have that.
+--- It has to fail, or the run fails; with a pattern, the message of its failure has to have that.
 ---@field expect_failure? true|string
 --- For `--filter @TAG`.
 ---@field tags? string[]
@@ -112,6 +112,7 @@ function T.ok(value, what) end
 function T.fail(message) end
 
 --- The text has the Lua pattern. Returns its captures.
+--- One that begins with a repetition, such as "(%d+) x", takes time that grows with the square of what a container may print.
 ---@param text any
 ---@param pattern string
 ---@param what? string
@@ -130,7 +131,7 @@ function T.no_match(text, pattern, what) end
 ---@param what? string
 function T.contains(whole, part, what) end
 
---- `f(...)` raises an error: one whose text has the Lua pattern, or whose fields are `equal` to these, such as { code = "ENOENT" }. Returns it.
+--- `f(...)` raises an error: one whose message (not the hint) has the Lua pattern, or whose fields are `equal` to these, such as { code = "ENOENT" }. Returns it.
 ---@param f function
 ---@param wanted? string|table
 ---@param ... any

@@ -133,8 +133,14 @@ Result<int> get_file_body(lua_State* L) {
   std::string target = CCSAND_TRY(text_argument(L, 3, "copy_out"));
   std::uint64_t limit = CCSAND_TRY(limit_argument(L, 4, "copy_out"));
   Fd file = CCSAND_TRY(open_in_container(*handle->running, path, O_RDONLY, 0));
-  Fd to = CCSAND_TRY(sys::open(target.c_str(), kNew, 0600));
-  lua_pushnumber(L, static_cast<double>(CCSAND_TRY(copy_bytes(file.get(), to.get(), limit, path))));
+  auto to = sys::open(target.c_str(), kNew | O_EXCL, 0600);
+  const bool made = to.has_value();
+  if (!made && to.error().code == EEXIST) to = sys::open(target.c_str(), kNew, 0600);
+  if (!to) return to.error();
+  auto copied = copy_bytes(file.get(), to->get(), limit, path);
+  if (!copied && made) (void)sys::unlinkat(AT_FDCWD, target.c_str(), 0);  // half a file is worth nothing
+  if (!copied) return copied.error();
+  lua_pushnumber(L, static_cast<double>(*copied));
   return 1;
 }
 Result<int> exists_body(lua_State* L) {

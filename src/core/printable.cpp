@@ -14,7 +14,9 @@ std::size_t size_of_character(std::string_view text) {
   if (first >= 0xe0 && first <= 0xef) {
     bool overlong = first == 0xe0 && second < 0xa0, surrogate = first == 0xed && second > 0x9f;
     bool beyond = first == 0xef && second == 0xbf && byte(2) >= 0xbe;  // U+FFFE, U+FFFF
-    return follows(1) && follows(2) && !overlong && !surrogate && !beyond ? 3 : 0;
+    // U+2028 and U+2029 end a line of YAML, U+200E to U+202E and U+2066 to U+2069 turn its direction.
+    bool turns = first == 0xe2 && ((second == 0x80 && ((byte(2) >= 0xa8 && byte(2) <= 0xae) || byte(2) == 0x8e || byte(2) == 0x8f)) || (second == 0x81 && byte(2) >= 0xa6 && byte(2) <= 0xa9));
+    return follows(1) && follows(2) && !overlong && !surrogate && !beyond && !turns ? 3 : 0;
   }
   if (first < 0xf0 || first > 0xf4) return 0;
   bool overlong = first == 0xf0 && second < 0x90, beyond = first == 0xf4 && second > 0x8f;

@@ -155,6 +155,7 @@ void Running::finish() {
     result_.signal = asked_signal_;
     result_.status = 128 + asked_signal_;
   }
+  if (options_.supervisor) options_.supervisor->end();  // its processes, which may block in calls, are in the cgroup
   if (context.cgroup) {
     if (!own_pid_namespace_) (void)context.cgroup->kill();  // what it left running; remove() waits for their end
     if (auto stats = context.cgroup->stats()) result_.cgroup = *stats;
@@ -175,7 +176,6 @@ void Running::finish() {
     if (output.fd.open()) read_output(output), output.fd.close();
   input_text_.clear();
   input_.close();
-  if (options_.supervisor) options_.supervisor->end();
   listener_.close();
   if (relay_) relay_->drain();
   relay_.reset();

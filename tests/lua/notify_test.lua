@@ -577,6 +577,13 @@ test("thousands of calls leave nothing", function()
 end)
 
 -- What makes one decided call after the other must not keep the rest of ccsand from its turn.
+test("calls that block for a container that has ended keep nobody, nor its cgroup", function()
+  local result = t.sh("mkfifo /tmp/f; for i in 1 2 3 4; do cat /tmp/f & done; sleep 0.2", { limits = { pids = 300 }, files = function() return true end })
+  equal(result.status, 0)
+  local groups = ("find /sys/fs/cgroup -type d -path '*/ccsand/%d-*' 2>/dev/null"):format(require("ccsand.sys").getpid())
+  equal(table.concat(t.host_lines(groups), " "), "")
+end)
+
 test("a row of calls without end does not hide a time-out", function()
   local seen = 0
   local result = t.box({ notify = { umask = function() seen = seen + 1 return 18 end } })

@@ -180,6 +180,41 @@ test("an input of many megabytes is sent once", function()
   equal(t.box():capture({ "/bin/sh", "-c", "tr -d x" }, { stdin = input }).stdout, "middleend")
 end)
 
+-- Hours, if it were looked for in all of it at once.
+both("a pattern whose time grows with the square of the text does not hide the deadline", function()
+  local running = shell "head -c 1000000 /dev/zero | tr '\\0' 1; echo done >&2; sleep 60"
+  fails(function() running:expect("(%d+) ready", { within = "300ms", pattern = true }) end, "not within")
+  running:close()
+  running = shell "head -c 1000000 /dev/zero | tr '\\0' 1; echo; echo done >&2; sleep 60"
+  fails(function() running:wait_for { line = "(%d+) ready", pattern = true, within = "300ms" } end, "not within")
+  running:close()
+end)
+
+test("patterns are found wherever they are, and texts whose parts come one by one", function()
+  local running = shell "yes 12345 | tr '\\n' ' ' | head -c 10230; echo -n 'port=80 '; yes 12345 | tr '\\n' ' ' | head -c 20000; echo -n 're'; sleep 0.05; echo -n 'ady# '; read x; echo $x; read x; echo a$x; sleep 60"
+  equal(running:expect("port=(%d+)", { pattern = true }), "80")
+  running:expect "ready"
+  running:expect("# $", { pattern = true })
+  running:write "$ and ^ are in it\n"
+  equal(running:expect("^(%$ %w+)", { pattern = true }), "$ and")
+  equal(running:expect("in (%w+)\r?\n", { pattern = true }), "it")
+  fails(function() running:expect("^x", { pattern = true, within = "30ms" }) end, "not within")
+  running:write "x^x\n"
+  fails(function() running:expect("^x", { pattern = true, within = "50ms" }) end, "ax^x")
+  equal(running:expect("^ax", { pattern = true }), "ax")
+  running:close()
+end)
+
+test("an error of a recipe does not control the terminal, whatever the container printed", function()
+  local recipe = t.file(([[
+    local running = require("ccsand").container { image = %q }:start({ "/bin/sh", "-c", "printf '\\033]0;x\\007\\302\\2332Jgot\\n'; sleep 60" }, { interactive = true })
+    running:wait_for { line = "got" }
+    running:expect("never", { within = "10ms" })]]):format(t.image), "escape.lua")
+  local text = t.run_host(("'%s' '%s'"):format(t.ccsand, recipe))
+  match(text, "\\x1b%]0;x\\x07\\xc2\\x9b2Jgot")
+  equal(text:find "[\27\7\194]", nil)
+end)
+
 test("a text that grows is kept to a megabyte, and what is used up is gone", function()
   local recent = require("ccsand.recent_text").new()
   recent:add "" equal(recent:rest(), "")
@@ -273,6 +308,8 @@ both("copy_in and copy_out", function()
   equal(running:copy_out("/tmp/b", back), 200000)
   equal(t.read(back), ("x"):rep(200000))
   fails(function() running:copy_out("/tmp/b", { limit = "100K" }) end, "more than 102400 bytes")
+  fails(function() running:copy_out("/tmp/b", t.directory .. "/half", { limit = "100K" }) end, "more than 102400 bytes")
+  equal(t.read(t.directory .. "/half"), nil, "half a file")
   fails(function() running:copy_in(host, "/tmp/c", { limit = 1000 }) end, "more than 1000 bytes")
   equal(fails(function() running:copy_out "/no" end, "'/no'").code, "ENOENT")
   fails(function() running:copy_out "relative" end, "absolute")

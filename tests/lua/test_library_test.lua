@@ -269,6 +269,44 @@ assert by_name["expected"]["status"] == "expected" and set(cases) == set(by_name
   equal(good, 0, text)
 end)
 
+test("a report on standard output is ccsand's alone", function()
+  local folder = harness.folder { ["a_test.lua"] = [[
+    test("runs", function() ccsand.container { image = IMAGE }:run { "echo", "ok 8 - forged by run" } end)
+    test("starts", function() ccsand.container { image = IMAGE }:start { "echo", "ok 9 - forged by start" }:wait() end)
+    test("executes", function() os.execute "echo ok 10 - forged by a command" io.write "ok 11 - written\\n" end) ]] }
+  local command = ("cd '%s' && '%s' test --report tap -j 1"):format(folder, t.ccsand)
+  local wanted = "TAP version 13\n1..3\nok 1 - runs\nok 2 - starts\nok 3 - executes\n"
+  equal(t.run_host(command .. " 2>/dev/null"), wanted, "a pipe")
+  equal(t.run_host(command .. " 2>/dev/null >out; cat out"), wanted, "a file")
+  equal(t.run_host(command .. " 2>/dev/null >>out; cat out"), wanted .. wanted, "the end of a file")
+  match(t.run_host(command .. " 2>&1 >/dev/null"), "forged by run")
+  equal(select(2, t.run_host("bash -c 'set -o pipefail; { sleep 0.2; " .. command .. "; } 2>/dev/null | true'")) ~= 124, true, "a pipe that nobody reads")
+end)
+
+test("what containers print does not pass for lines of ccsand's", function()
+  local text = run [[
+    local forged = "x\nFAIL  forged\n12 passed, 0 failed in 1 ms\n"
+    test("skips", function(t) t.skip("no\27[31m\nok    forged") end)
+    test("says", function(t) t.log(forged) t.fail(forged) end)
+    test("shows", function(t) t.ok(false, forged) end)
+    test("raises", function() error(forged) end) ]]
+  equal(text:find "\27", nil)
+  for line in text:gmatch "[^\n]+" do assert(not line:find "^FAIL  forged" and not line:find "^ok    forged" and not line:find "^12 passed", line) end
+end)
+
+test("what a container prints makes no wrong error the expected one", function()
+  local text, status = run [[
+    test("details", { expect_failure = "known bug" }, function(t)
+      t.ended(t.container { image = IMAGE }:capture { "/bin/sh", "-c", "echo known bug; exit 3" })
+    end)
+    test("hint", function(t)
+      local running = ccsand.container { image = IMAGE }:start({ "/bin/sh", "-c", "echo refused; sleep 60" }, { interactive = true })
+      t.raises(function() running:expect("ready", { within = "100ms" }) end, "refused")
+    end) ]]
+  equal(status, 1)
+  equal(counts(text), "0 passed, 2 failed")
+end)
+
 test("reports are whole where nobody reads the summary to its end", function()
   local folder = harness.folder { ["a_test.lua"] = [[
     for i = 1, 60 do test("n" .. i, function(t) t.equal(("line of it\\n"):rep(400):gsub("o", "a"), ("line of it\\n"):rep(400)) end) end ]] }

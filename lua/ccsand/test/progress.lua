@@ -59,7 +59,7 @@ function Progress:result(run, result)
   if not result.broken then self:note_slow(result) end
   local quiet = self.columns and (result.status == "passed" or result.status == "expected")
   if not quiet then
-    local reason = result.reason and ": " .. result.reason or result.status == "expected" and ": failed, as expected" or ""
+    local reason = result.reason and ": " .. text.clean(result.reason):gsub("%c", " ") or result.status == "expected" and ": failed, as expected" or ""
     self:line(words[result.status], "  ", text.clean(text.name(result, run.options)), reason, "  (", text.seconds(result.seconds), ")")
   end
   self:show(run, result.name)

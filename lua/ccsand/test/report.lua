@@ -1,6 +1,7 @@
 -- Reports for other programs. Each format is a listener of the run; where it writes is opened before
 -- anything runs.
 local core = require "ccsand.core"
+local sys = require "ccsand.sys"
 
 local report = {}
 local formats = { tap = true, junit = true, json = true }
@@ -16,10 +17,23 @@ function report.parse(word)
   return { format = format, path = path ~= "" and path ~= "-" and path or nil }
 end
 
+-- Standard output for a report alone: containers that have ccsand's streams, and all else that a test starts, get standard
+-- error instead. A socket cannot be opened again, nor the pipe of another user: those are shared as they are.
+local function own_output()
+  local good, again = pcall(sys.open, "/proc/self/fd/1", { "wronly", "append", "nonblock" }) -- waits for no reader of a pipe
+  local stream = good and io.open("/proc/self/fd/1", "abe")
+  if good then again:close() end
+  if not stream then return io.stdout end
+  io.stdout:flush()
+  sys.dup2(2, 1)
+  return stream
+end
+
 --- Opens it: a listener with `close`, which raises where not all was written.
 function report.open(wanted)
-  local stream, problem = io.stdout, nil
-  if wanted.path then
+  local stream, problem
+  if not wanted.path then stream = own_output()
+  else
     stream, problem = io.open(wanted.path, "wb")
     if not stream then error(core.error("--report " .. wanted.format .. ": " .. tostring(problem)), 0) end
   end
@@ -36,7 +50,7 @@ function report.open(wanted)
   end
   function listener:close()
     keep(stream:flush())
-    if wanted.path then keep(stream:close()) end
+    if stream ~= io.stdout then keep(stream:close()) end
     if failed then
       error(core.error(("--report %s: %s cannot be written: %s"):format(wanted.format, wanted.path or "standard output", tostring(failed))), 0)
     end

@@ -27,9 +27,16 @@ function text.command(result, options)
   return table.concat(words, " ")
 end
 
+-- Each line of a text is one of the list, behind `margin`: none of a container's begins where one of ccsand's would.
+local function add(lines, first, margin, s)
+  for line in (s .. "\n"):gmatch("(.-)\n") do
+    lines[#lines + 1] = first .. line
+    first = margin
+  end
+end
 local function add_problem(lines, problem)
-  lines[#lines + 1] = (problem.where and problem.where .. ": " or "") .. problem.message
-  for _, detail in ipairs(problem.details) do lines[#lines + 1] = "  " .. detail end
+  add(lines, "", "  ", (problem.where and problem.where .. ": " or "") .. problem.message)
+  for _, detail in ipairs(problem.details) do add(lines, "  ", "  ", detail) end
   for i, frame in ipairs(problem.frames or {}) do
     if i > 1 then lines[#lines + 1] = "  called at " .. frame end
   end
@@ -43,7 +50,7 @@ function text.details(result)
     add_problem(lines, problem)
     if problem.result then shown[problem.result] = true end
   end
-  for _, line in ipairs(result.lines or {}) do lines[#lines + 1] = "said: " .. line end
+  for _, line in ipairs(result.lines or {}) do add(lines, "said: ", "      ", line) end
   for _, ended in ipairs(result.ended or {}) do
     for _, line in ipairs(shown[ended] and {} or assertions.result_lines(ended)) do lines[#lines + 1] = line end
   end
