@@ -10,6 +10,7 @@ local Scope = {}
 Scope.__index = Scope
 
 local heed = 1.5          -- seconds that code has to end after its time is over
+local patience = 2        -- seconds that the others go on while containers die
 local wind_down = 0.35    -- the same after Ctrl-C
 local most_lines, most_results = 200, 4
 
@@ -131,6 +132,19 @@ function Scope:close_containers()
   self.pools = {}
 end
 
+-- Very many processes take seconds to die: the other tests go on meanwhile.
+local function kill_containers(self)
+  local list = self:containers()
+  for _, running in ipairs(list) do pcall(running.kill, running, "KILL") end
+  local deadline = event.now() + patience
+  for _, running in ipairs(list) do
+    local left = deadline - event.now()
+    if self.run.interrupted or left <= 0 then return end
+    local good, problem = pcall(running.wait, running, left)
+    if not good and failure.is_interrupt(problem) then self.run:interrupt(problem) end
+  end
+end
+
 --- Ends all that is left. With `keep` containers that run go on: they are answered.
 function Scope:close(keep)
   local kept = {}
@@ -147,6 +161,7 @@ function Scope:close(keep)
       end
     end
   end
+  kill_containers(self)
   self:close_containers()
   self.family.scope, self.held = nil, {}
   return kept
