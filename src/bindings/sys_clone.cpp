@@ -38,7 +38,7 @@ ChildSide child_side;
 struct CloneOptions {
   std::uint64_t namespaces = 0;
   const Cgroup* cgroup = nullptr;
-  PrepareTimeNamespace time;
+  EnterTimeNamespace time;
   int death_signal = SIGKILL;
 };
 
@@ -125,6 +125,10 @@ Result<void> begin_child(lua_State* L, const CloneOptions& options) {
   (void)luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
   child_side.death_signal = options.death_signal;
   CCSAND_TRY(tie_to_parent());
+  if ((options.namespaces & CLONE_NEWTIME) != 0) {
+    Context context;
+    CCSAND_TRY(apply(options.time, context));
+  }
   if (options.cgroup != nullptr && options.cgroup->needs_attach()) CCSAND_TRY(await_parent('a'));
   lua_getglobal(L, "os");
   if (lua_istable(L, -1)) {
@@ -161,23 +165,9 @@ Result<Channels> open_channels() {
 
 Result<sys::Child> clone_process(const CloneOptions& options) {
   sys::CloneRequest request;
-  request.flags = options.namespaces & ~static_cast<std::uint64_t>(CLONE_NEWTIME);
+  request.flags = options.namespaces & ~static_cast<std::uint64_t>(CLONE_NEWTIME);  // which the child makes itself
   if (options.cgroup != nullptr) request.cgroup = options.cgroup->clone_into();
-  if ((options.namespaces & CLONE_NEWTIME) == 0) return sys::clone_copy(request);
-  // Offsets are set before the first process enters: unshare, then clone (time_namespaces(7)).
-  Context context;
-  auto prepared = apply(options.time, context);
-  auto child = prepared ? sys::clone_copy(request) : Result<sys::Child>(prepared.error());
-  if (child && child->pid == 0) return child;
-  if (context.time_prepared) {
-    auto restored = apply(PrepareTimeNamespace{0, 0, true}, context);
-    if (child && !restored) {
-      (void)sys::pidfd_send_signal(child->pidfd.get(), SIGKILL);  // ours, and not to go on
-      (void)sys::waitid(P_PIDFD, child->pidfd.get(), WEXITED);
-      return restored.error();
-    }
-  }
-  return child;
+  return sys::clone_copy(request);
 }
 
 Error explained(Error error) {

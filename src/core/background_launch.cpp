@@ -169,7 +169,7 @@ Result<void> BackgroundLaunch::start() {
     child_side.argument = host.argument;
     state.op = clone_of(plan);
     state.next = host.clone_at + 1;
-    Cloning how{state.op, false, !waits && host.afterwards == nullptr, state.zygote != nullptr};
+    Cloning how{state.op, false, !waits && host.afterwards == nullptr, state.zygote != nullptr, true};
     auto follows = [&](std::size_t step) { return step < plan.steps().size() && plan.steps()[step].side == Side::host && host.other_before[step] == 0; };
     if (state.zygote != nullptr) {
       CCSAND_TRY(ask_for_birth(how));
@@ -263,17 +263,20 @@ int BackgroundLaunch::event() const {
   return state_->host.plan.listener() == kNoSlot ? state_->signal.read.get() : -1;
 }
 
-Result<Launched> BackgroundLaunch::finish(std::int64_t deadline_ns) {
+Result<std::optional<Launched>> BackgroundLaunch::finish(std::int64_t deadline_ns, std::int64_t return_ns) {
   State& state = *state_;
   Launch& host = state.host;
   host.deadline_ns = deadline_ns;
+  host.return_ns = return_ns;
   const Plan& plan = host.plan;
-  CCSAND_TRY(run_host_steps(host, state.next, plan.steps().size(), pidfd()));
-  await_exec(host, state.op, state.signal, pidfd(), plan.listener() == kNoSlot ? -1 : host.context->fd(plan.listener()), state.launched.asked);
+  state.next = CCSAND_TRY(run_host_steps(host, state.next, plan.steps().size(), pidfd()));
+  if (state.next < plan.steps().size()) return std::optional<Launched>();
+  int listener = plan.listener() == kNoSlot ? -1 : host.context->fd(plan.listener());
+  if (!await_exec(host, state.op, state.signal, pidfd(), listener, state.launched.asked)) return std::optional<Launched>();
   CCSAND_TRY(outcome(pidfd()));
   state.handed_over = true;
   state.launched.pid = state.pid;
-  return std::move(state.launched);
+  return std::optional<Launched>(std::move(state.launched));
 }
 std::optional<Launched> BackgroundLaunch::hand_over() {
   State& state = *state_;

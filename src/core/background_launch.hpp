@@ -45,9 +45,9 @@ class BackgroundLaunch {
   // A descriptor that is readable when it has executed its command, or has ended; -1 where that takes the
   // host's own doing still (steps that wait for the child's, a filter that asks): finish() does it.
   [[nodiscard]] int event() const;
-  // Returns when its command has been executed, or could not be. From `deadline_ns` on (CLOCK_MONOTONIC, -1 for none) it
-  // is killed, and the error is_late().
-  Result<Launched> finish(std::int64_t deadline_ns = -1);
+  // Returns when its command has been executed, or could not be; or from `return_ns` on, with nothing: then it is to be
+  // called again. From `deadline_ns` on it is killed, and the error is_late(). Both by CLOCK_MONOTONIC, -1 for never.
+  Result<std::optional<Launched>> finish(std::int64_t deadline_ns, std::int64_t return_ns);
   // The same before that is known, of one that was released: nothing is waited for. What is left here stays until the
   // command has_executed(), or the process has ended without: then outcome() is the error. Null where finish() has to do it.
   std::optional<Launched> hand_over();

@@ -31,7 +31,7 @@ std::uint64_t fresh_namespaces(const PlanBuilder& b) {
   add(spec.uts, CLONE_NEWUTS);
   add(spec.ipc, CLONE_NEWIPC);
   add(spec.user, CLONE_NEWUSER);
-  return flags;  // a cgroup namespace is made when the child is in its group; time needs offsets first
+  return flags;  // a cgroup namespace is made when the child is in its group; one of time before, by EnterTimeNamespace
 }
 
 bool wants_cgroup(const ContainerSpec& spec) { return spec.cgroup_wanted || !spec.limits.empty(); }
@@ -157,8 +157,6 @@ void prepare_host(PlanBuilder& b) {
   prepare_network(b);
   if (!b.has_root()) look_up_user(b, b.root_tree);
   if (wants_cgroup(spec)) b.plan.host(CreateCgroup{spec.limits});
-  if (spec.time.kind == NamespaceChoice::fresh)
-    b.plan.host(PrepareTimeNamespace{spec.monotonic_offset_ns, spec.boottime_offset_ns, false});
   join_for_child(b, false);
 }
 
@@ -194,7 +192,6 @@ void clone_and_attend(PlanBuilder& b) {
   if (born && hooked) b.plan.host(ConnectNetwork{b.network});  // the hooks may look at it
   if (spec.oom_score_adj) b.plan.host(SetOomScoreAdj{*spec.oom_score_adj});
   call_hooks(b, Phase::created);
-  if (spec.time.kind == NamespaceChoice::fresh) b.plan.host(PrepareTimeNamespace{0, 0, true});
   join_for_child(b, true);
   if (born && !hooked) b.plan.host(ConnectNetwork{b.network});  // beside what the child does until it needs it
 }
@@ -362,6 +359,7 @@ void container_side(PlanBuilder& b) {
   if (joins_any(spec)) b.plan.container(SetDumpable{false});
   // Before the user changes: keys of root are not counted against a small quota.
   b.plan.container(NewSessionKeyring{});
+  if (spec.time.kind == NamespaceChoice::fresh) b.plan.container(EnterTimeNamespace{spec.monotonic_offset_ns, spec.boottime_offset_ns});
   join_namespaces(b);
   if (spec.new_session) b.plan.container(StartSession{});
   redirect(b);

@@ -56,7 +56,6 @@ struct Context {
   std::shared_ptr<NetworkAttachment> network;  // of both sides, while the container is assembled
   std::vector<std::pair<std::uint64_t, int>> home_namespaces;  // by kind: to go back to, after JoinForChild
   bool devices_to_bind = false;  // the device tree has places for nodes, and no nodes: BindDevices
-  bool time_prepared = false;    // the next child would get another time namespace
   int* child_terminal = nullptr; // shared by both sides: the master's number in the child
   const ExecWords* later_words = nullptr;  // goes before `exec` once it has an argv
   int* child_listener = nullptr; // ... and the filter listener's

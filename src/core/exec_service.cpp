@@ -36,6 +36,8 @@ struct ExecService::Client {
   std::unique_ptr<Running> command;
   std::int64_t deadline_ns = kNever;  // of the request; then, without a connection, of the command
   bool started = false;               // has been told so
+
+  [[nodiscard]] bool is_to_be_told() const { return connection.open() && command && !started && !command->is_starting(); }
 };
 
 ExecService::ExecService(ContainerName name, Running& container, ContainerSpec spec)
@@ -57,6 +59,7 @@ std::unique_ptr<ExecService> ExecService::create(ContainerName name, Running& co
 }
 ExecService::~ExecService() {
   for (auto& client : clients_) {
+    tell_start(*client);
     if (client->connection.open() && !client->started) answer(client->connection.get(), failed_answer(make_error(ESRCH, "exec", "", "the container has ended")));
     Running::discard(std::move(client->command));  // answers its client
   }
@@ -73,8 +76,10 @@ void ExecService::enter_interests() {
 std::int64_t ExecService::due_ns() const {
   if (busy_) return kNever;
   std::int64_t due = rest_ns_;
-  for (const auto& client : clients_)
+  for (const auto& client : clients_) {
+    if (client->is_to_be_told()) return monotonic_ns();
     if (client->deadline_ns >= 0 && (due < 0 || client->deadline_ns < due)) due = client->deadline_ns;
+  }
   return due;
 }
 
@@ -113,6 +118,7 @@ void ExecService::accept_clients() {
 
 void ExecService::attend_client(Client& client) {
   if (client.connection.take_ready() != 0) read_message(client);
+  tell_start(client);
   keep_time(client);
 }
 
@@ -176,15 +182,21 @@ Result<void> ExecService::try_start(Client& client, std::string_view message, st
 
 void ExecService::start_command(Client& client, std::string_view message, std::vector<Fd> streams) {
   client.deadline_ns = kNever;
-  auto started = try_start(client, message, std::move(streams));
-  if (!started) {
-    answer(client.connection.get(), failed_answer(started.error()));
-    return client.connection.close();
-  }
+  if (auto begun = try_start(client, message, std::move(streams)); !begun) refuse(client, begun.error());
+}
+void ExecService::refuse(Client& client, const Error& error) {
+  answer(client.connection.get(), failed_answer(error));
+  client.connection.close();
+}
+// The start goes on in the loop, as the command does: here it is seen to be over.
+void ExecService::tell_start(Client& client) {
+  if (!client.is_to_be_told()) return;
+  if (client.command->ended())
+    if (auto ended = client.command->wait(0); !ended) return refuse(client, ended.error());
   Fd terminal = client.command->take_lent_terminal();
   answer(client.connection.get(), {ExecAnswer::started, 0, {}, {}, 0}, terminal.get());
   client.started = true;
-  if (client.command->ended()) finish(client, client.command->result());  // while its own first calls were decided
+  if (client.command->ended()) finish(client, client.command->result());
 }
 
 // When the command has ended, wherever that was found.
@@ -205,7 +217,7 @@ void ExecService::pass_on(Client& client, std::string_view message) {
 
 // The command's session is led by it, and its group has its number: until it is waited for, nobody else has that.
 void signal_group(const Running& command, int signal) {
-  if (!command.ended()) (void)sys::kill(-command.pid(), signal);  // it may have ended just now
+  if (!command.ended() && !command.is_starting()) (void)sys::kill(-command.pid(), signal);  // it may have ended just now
 }
 
 // As where a terminal is closed; but what does not heed it is not left running for nobody.
@@ -213,6 +225,7 @@ void ExecService::hang_up(Client& client) {
   client.connection.close();
   client.deadline_ns = kNever;
   if (!client.command || client.command->ended()) return;
+  if (client.command->is_starting()) return (void)client.command->kill(SIGKILL);  // it may have ended just now
   signal_group(*client.command, SIGHUP);
   signal_group(*client.command, SIGCONT);
   client.deadline_ns = monotonic_ns() + kHangUpTime;

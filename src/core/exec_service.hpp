@@ -39,6 +39,8 @@ class ExecService {
   void attend_client(Client& client);
   void read_message(Client& client);
   void start_command(Client& client, std::string_view message, std::vector<Fd> streams);
+  static void tell_start(Client& client);
+  static void refuse(Client& client, const Error& error);
   Result<void> try_start(Client& client, std::string_view message, std::vector<Fd> streams);
   [[nodiscard]] Result<ContainerSpec> spec_for(const ExecRequest& request) const;
   static void pass_on(Client& client, std::string_view message);

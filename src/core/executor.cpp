@@ -155,21 +155,31 @@ bool kill_late(Launch& launch, int pidfd) {
 }
 
 namespace {
-// Until the child has finished its steps before `index`; false where it failed or died.
-bool await_child(Launch& launch, std::size_t index, int pidfd) {
-  constexpr std::int64_t kLook = 20'000'000;  // a child that was killed wakes nobody
+bool returns(const Launch& launch) { return launch.return_ns >= 0 && monotonic_ns() >= launch.return_ns; }
+
+enum class Awaited : std::uint8_t { done, failed, not_yet };
+// Until the child has finished its steps before `index`; failed, where it did or died.
+Awaited await_child(Launch& launch, std::size_t index, int pidfd) {
+  constexpr std::int64_t kLook = 20'000'000, kShortLook = 1'000'000;  // a child that was killed wakes nobody
   unsigned looks = 0;
   for (;;) {
     std::uint32_t seen = load(launch.block->child_done);
-    if (seen >= launch.other_before[index]) return true;
-    if (load(launch.block->failed) != 0) return false;
+    if (seen >= launch.other_before[index]) return Awaited::done;
+    if (load(launch.block->failed) != 0) return Awaited::failed;
     // Once it loads its filter it wakes nobody.
-    if (launch.other_before[index] == launch.filtered_at + 1 && seen >= launch.filtered_at) {
-      sys::yield();
-      if (++looks % 256 == 0 && (has_ended(pidfd) || kill_late(launch, pidfd))) return false;
-      continue;
+    bool silent = launch.other_before[index] == launch.filtered_at + 1 && seen >= launch.filtered_at;
+    if (!returns(launch)) {
+      if (silent) {
+        sys::yield();
+        if (++looks % 256 != 0) continue;
+      } else if (sys::futex_wait(&launch.block->child_done, seen, launch.return_ns < 0 ? kLook : kShortLook)) {
+        continue;
+      }
     }
-    if (!sys::futex_wait(&launch.block->child_done, seen, kLook) && (has_ended(pidfd) || kill_late(launch, pidfd))) return false;
+    if (has_ended(pidfd)) return Awaited::failed;
+    bool late = kill_late(launch, pidfd);
+    if (launch.return_ns < 0 && late) return Awaited::failed;
+    if (returns(launch)) return Awaited::not_yet;  // its end, too, may take its time
   }
 }
 
@@ -187,7 +197,6 @@ Error step_error(const Launch& launch, std::size_t index, Error error) {
 void undo_own_changes(Context& context) {
   for (std::size_t i = 0; i < context.home_namespaces.size(); ++i)
     (void)apply(JoinForChild{context.home_namespaces[i].first, kNoSlot, -1, true}, context);
-  if (context.time_prepared) (void)apply(PrepareTimeNamespace{0, 0, true}, context);
 }
 
 // Who waits for its end next must not wait for ever, whatever became of the signal. (It may have ended already.)
@@ -221,6 +230,8 @@ std::vector<int> needed_descriptors(const Plan& plan, const Context& context, co
       for (const auto& pair : redirect->pairs) all.push_back(pair.first);
     if (const auto* closing = std::get_if<CloseDescriptors>(&step.operation)) all.insert(all.end(), closing->keep.begin(), closing->keep.end());
     if (const auto* join = std::get_if<JoinNamespace>(&step.operation)) all.push_back(join->fd);
+    if (const auto* restriction = std::get_if<RestrictSelf>(&step.operation)) all.push_back(restriction->fd);
+    if (const auto* exec = std::get_if<Exec>(&step.operation)) all.push_back(exec->fd);
   }
   std::sort(all.begin(), all.end());
   all.erase(all.begin(), std::lower_bound(all.begin(), all.end(), 3));
@@ -247,7 +258,7 @@ Result<sys::CloneRequest> prepare_clone(Launch& host, Launch& child_side, Contex
     sys::Pipe pipe = CCSAND_TRY(sys::pipe2(0));
     signal = {std::move(pipe.read), std::move(pipe.write)};
   }
-  bool lasts = child_side.hold_at < child_side.plan.steps().size() || child_side.afterwards != nullptr;
+  bool lasts = child_side.hold_at < child_side.plan.steps().size() || child_side.afterwards != nullptr || (how.alone && how.op.copies_memory);
   if (lasts && !how.by_zygote) {
     auto needed = needed_descriptors(child_side.plan, *host.context, signal);
     child_side.kept.insert(child_side.kept.end(), needed.begin(), needed.end());
@@ -304,34 +315,41 @@ bool signalled(const ExecSignal& signal) {
   auto closed = sys::poll(&end, 1, 0);
   return !closed || *closed > 0;
 }
-void await_exec(Launch& launch, const Clone& op, ExecSignal& signal, int pidfd, int listener, std::vector<seccomp_notif>& asked) {
+bool await_exec(Launch& launch, const Clone& op, ExecSignal& signal, int pidfd, int listener, std::vector<seccomp_notif>& asked) {
   constexpr std::int64_t kLook = 1'000'000;  // a futex and a descriptor are not awaited at once
+  const bool comes_back = launch.return_ns >= 0;
   if (!op.copies_memory) {
     while (load(launch.block->running) != 0) {
       pollfd asks = {listener, POLLIN, 0};
       if (auto ready = listener < 0 ? Result<int>(0) : sys::poll(&asks, 1, 0); ready && *ready > 0)
         let_exec_pass(listener, [&launch] { return load(launch.block->running) == 0; }, asked);
-      else (void)sys::futex_wait(&launch.block->running, 1, listener < 0 ? time_left(launch) : kLook);
-      if (load(launch.block->running) != 0 && kill_late(launch, pidfd)) return;
+      else if (!returns(launch)) (void)sys::futex_wait(&launch.block->running, 1, listener < 0 && !comes_back ? time_left(launch) : kLook);
+      if (load(launch.block->running) == 0) break;
+      bool late = kill_late(launch, pidfd);
+      if (comes_back ? returns(launch) : late) return !comes_back;
     }
-    return;
+    return true;
   }
   pollfd ends[3] = {{signal.read.get(), POLLIN, 0}, {pidfd, POLLIN, 0}, {listener, POLLIN, 0}};
   for (;;) {
     std::int64_t left = time_left(launch);
-    auto ready = sys::poll(&ends[0], 3, left < 0 ? -1 : static_cast<int>(left / 1'000'000 + 1));
-    if (ready && *ready == 0 && kill_late(launch, pidfd)) return;
-    if (!ready || ends[0].revents != 0 || ends[1].revents != 0) return;
+    if (comes_back) left = std::max<std::int64_t>(0, launch.return_ns - monotonic_ns());
+    auto ready = sys::poll(&ends[0], 3, left < 0 ? -1 : static_cast<int>((left + 999'999) / 1'000'000));
+    if (!ready || ends[0].revents != 0 || ends[1].revents != 0) return true;
+    if (bool late = *ready == 0 && kill_late(launch, pidfd); late && !comes_back) return true;
+    if (*ready == 0 && returns(launch)) return false;
     if (ends[2].revents != 0)
       let_exec_pass(listener, [&signal] { return signalled(signal); }, asked);
   }
 }
 
-Result<void> run_host_steps(Launch& launch, std::size_t from, std::size_t to, int pidfd) {
+Result<std::size_t> run_host_steps(Launch& launch, std::size_t from, std::size_t to, int pidfd) {
   const auto& steps = launch.plan.steps();
   for (std::size_t i = from; i < to; ++i) {
     if (steps[i].side != Side::host) continue;
-    if (pidfd >= 0 && !await_child(launch, i, pidfd)) return child_error(launch, pidfd);
+    Awaited child = pidfd < 0 ? Awaited::done : await_child(launch, i, pidfd);
+    if (child == Awaited::failed) return child_error(launch, pidfd);
+    if (child == Awaited::not_yet) return i;
     auto done = run_step(launch, i);
     // The links of a child that has failed beside them could not be made.
     if (!done && pidfd >= 0 && load(launch.block->failed) != 0) return child_error(launch, pidfd);
@@ -339,7 +357,7 @@ Result<void> run_host_steps(Launch& launch, std::size_t from, std::size_t to, in
     store(launch.block->host_done, static_cast<std::uint32_t>(i + 1));
     if (pidfd >= 0 && launch.hands_over[i]) sys::futex_wake(&launch.block->host_done);
   }
-  return {};
+  return to;
 }
 
 namespace {
@@ -391,8 +409,9 @@ Result<void> launch_child(Launch& launch, Launched& out) {
   launch.context->child = child.pid;
   launch.context->child_pidfd = pidfd;
 
-  auto done = run_host_steps(launch, launch.clone_at + 1, plan.steps().size(), pidfd);
-  if (done && !how.suspend) await_exec(launch, how.op, signal, pidfd, plan.listener() == kNoSlot ? -1 : launch.context->fd(plan.listener()), out.asked);
+  Result<void> done;
+  if (auto run = run_host_steps(launch, launch.clone_at + 1, plan.steps().size(), pidfd); !run) done = run.error();
+  if (done && !how.suspend) (void)await_exec(launch, how.op, signal, pidfd, plan.listener() == kNoSlot ? -1 : launch.context->fd(plan.listener()), out.asked);
   if (done && (launch.late || load(launch.block->failed) != 0 || !came_to_exec(launch))) done = child_error(launch, pidfd);
   if (!done) {
     end_child(pidfd);

@@ -61,6 +61,7 @@ struct Launch {
   std::vector<int> kept = {};              // ascending: the only descriptors that a child has which does not exec at once
   std::int64_t deadline_ns = -1;           // by monotonic_ns(): the child is killed then
   bool late = false;                       // it was
+  std::int64_t return_ns = -1;             // by monotonic_ns(): from then on the host waits for nothing, and comes back
   void (*afterwards)(void*) = nullptr;     // what the child does after its last step, where that is no exec
   void* argument = nullptr;
 };
@@ -82,13 +83,15 @@ struct Birth {
   pid_t pid = 0;             // from before it runs
 };
 
-Result<void> run_host_steps(Launch& launch, std::size_t from, std::size_t to, int pidfd);
+// The step that it came to: `to`, or one that is for a later call, from return_ns on.
+Result<std::size_t> run_host_steps(Launch& launch, std::size_t from, std::size_t to, int pidfd);
 // The launch up to its clone; `child_side` and `child_context` have to stay until the child has exec'd.
 struct Cloning {
   Clone op;
   bool suspend;            // the host, until the child has exec'd
   bool tell = false;       // by the signal
   bool by_zygote = false;  // which puts in what the child needs
+  bool alone = false;      // others' descriptors are closed in a child with memory of its own
 };
 Result<sys::Child> clone_child(Launch& host, Launch& child_side, Context& child_context, const Cloning& how, ExecSignal& signal);
 // The same in two, for a child that is cloned by another process of ours.
@@ -99,7 +102,8 @@ void container_entry(void* launch);  // what the clone of a child that shares me
 bool has_ended(int pidfd);
 bool kill_late(Launch& launch, int pidfd);  // whether its time is over: then the child is dead, or about to be
 bool signalled(const ExecSignal& signal);
-void await_exec(Launch& launch, const Clone& op, ExecSignal& signal, int pidfd, int listener, std::vector<seccomp_notif>& asked);
+// False where it is still to come, from return_ns on.
+bool await_exec(Launch& launch, const Clone& op, ExecSignal& signal, int pidfd, int listener, std::vector<seccomp_notif>& asked);
 bool came_to_exec(const Launch& launch);
 Error child_error(const Launch& launch, int pidfd);
 void kill_child(int pidfd);

@@ -20,7 +20,7 @@ using Operation =
     std::variant<OpenTree, MountFilesystem, AttachMount, BindMount, SetMountAttributes, LockMounts, MoveMount, MaskPath,
                  OpenDeviceTree, BindDevices, Unmount, PivotRoot, MakeDirectory, MakeFile, MakeMountPoint, MakeNode, MakeSymlink, UnlinkSymlink,
                  ChangeOwner, ChangeMode, WriteFile, ChangeDirectory, ChangeRoot, Clone, Unshare, JoinNamespace,
-                 JoinForChild, PrepareTimeNamespace, WriteIdMap, OpenNamespace, OpenNamespacePath, OpenProcessRoot, SetHostname, SetDomainname,
+                 JoinForChild, EnterTimeNamespace, WriteIdMap, OpenNamespace, OpenNamespacePath, OpenProcessRoot, SetHostname, SetDomainname,
                  BringUpLoopback, PrepareNetwork, ConnectNetwork, ConfigureNetwork, OpenNameFiles, ChangeNetwork, LookUpUser, SetIdentity, SetCapabilities, SetSecurebits, SetNoNewPrivs, NewSessionKeyring,
                  LoadFilter, TakeListener, MakeRuleset, AllowPath, RestrictSelf,
                  SetResourceLimit, SetNice, SetScheduler, SetAffinity, SetIoPriority, SetOomScoreAdj, SetPersonality,

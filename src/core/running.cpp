@@ -30,16 +30,11 @@ namespace ccsand {
 
 // ---- the start
 
-namespace {
-// Processes of a container can stop what joins them, and nobody else goes on meanwhile.
-constexpr std::int64_t kGuestPatience = 10'000'000'000;
-}  // namespace
-
 Result<void> Running::begin() {
   started_ns_ = monotonic_ns();
   LaunchOptions launch_options;
   launch_options.trace = options_.trace;
-  launch_options.patience_ns = is_guest_ && (options_.timeout_ns < 0 || options_.timeout_ns > kGuestPatience) ? kGuestPatience : options_.timeout_ns;
+  if (std::int64_t deadline = start_deadline_ns(); deadline >= 0) launch_options.patience_ns = deadline - started_ns_;
   auto launched = launch(*plan_, launch_options);
   child_ends_.clear();
   if (!launched) return lose_start(launched.error());
@@ -107,7 +102,8 @@ Result<std::unique_ptr<Running>> Running::exec(Running& target, const ContainerS
   running->ruleset_ = target.ruleset_;
   running->cgroup_directory_ = target.cgroup_directory_;
   running->plan_ = std::make_shared<const Plan>(compile_exec(wired, {target.pid(), target.pidfd(), target.cgroup(), target.ruleset_}));
-  CCSAND_TRY(running->begin());
+  running->options_.background = !options.foreground;
+  CCSAND_TRY(options.foreground ? running->begin() : running->begin_in_background());
   return running;
 }
 

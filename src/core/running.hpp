@@ -41,7 +41,7 @@ struct RunOptions {
   std::string stdin_file, stdout_file;      // opened by the host; the second is emptied or made (0600)
   bool foreground = false;                  // signals that ccsand gets are passed on to it
   bool trace = false;
-  bool background = false;                  // the start, too, is waited for by wait(), where the plan lets it be
+  bool background = false;                  // the start, too, is waited for by wait()
   bool reuse_network = false;               // of a pool: where nothing can be done in it, it is the next one's
   std::shared_ptr<CallSupervisor> supervisor;  // of a filter that notifies
   std::string name;                         // by which other processes run commands in it; "" for none
@@ -66,8 +66,8 @@ class Running {
   // Starts the container; returns when its command has been exec'd. In the background it returns before, has no
   // pid as yet, and what goes wrong with the start is the error of wait().
   static Result<std::unique_ptr<Running>> start(const ContainerSpec& spec, const RunOptions& options);
-  // Another command in a running container: its namespaces and its cgroup, the
-  // credentials and attributes of `spec`.
+  // Another command in a running container: its namespaces and its cgroup, the credentials and attributes of `spec`. In the
+  // background but for one in the foreground: processes of the container can stop what joins them.
   static Result<std::unique_ptr<Running>> exec(Running& target, const ContainerSpec& spec, const RunOptions& options);
   // The same for another process, whose descriptors are the redirects of `spec`, which is this container's own with
   // changes; calls are decided as the container's are.
@@ -102,6 +102,7 @@ class Running {
   static void keep_news(bool keep);
   [[nodiscard]] std::uint64_t id() const { return id_; }  // never used again
   [[nodiscard]] bool ended() const { return ended_; }  // or could not be started
+  [[nodiscard]] bool is_starting() const { return pending_ != nullptr; }  // in the background; wait() has the error
   [[nodiscard]] const RunResult& result() const { return result_; }
 
   // Bytes for its stdin, which are sent when it reads; an error where that is closed.
@@ -145,6 +146,7 @@ class Running {
   Result<void> await_start();
   void attend_start();
   void finish_start();
+  [[nodiscard]] std::int64_t start_deadline_ns() const;
   Result<void> lose_start(const Error& error);
   void abandon_start();
   void describe(ContainerSpec& spec);
@@ -185,6 +187,7 @@ class Running {
   std::unique_ptr<BackgroundLaunch> unproven_;  // released: it may still fail to execute its command
   bool waits_ = false;           // for its command
   Interest started_;             // in that it has been executed
+  std::int64_t next_start_look_ns_ = -1;  // at a start that needs the host, which nothing tells
   std::optional<Error> start_error_;
   Fd mounts_;                    // its mount namespace, to outlive it
   Fd network_;                   // a namespace, which the next container of its pool may have

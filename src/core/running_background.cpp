@@ -23,7 +23,18 @@ Result<void> Running::begin_in_background() {
   child_ends_.clear();
   return await_start();
 }
-// In the loop, where the plan and its caller let it be; else here.
+namespace {
+constexpr std::int64_t kGuestPatience = 10'000'000'000;  // with a start that processes of a container can stop
+constexpr std::int64_t kStartTime = 20'000'000;          // what a start takes that nobody disturbs: so long others wait for it
+constexpr std::int64_t kStartLook = 10'000'000;          // then it is looked at, so often
+}  // namespace
+
+std::int64_t Running::start_deadline_ns() const {
+  std::int64_t patience = options_.timeout_ns;
+  if (is_guest_ && (patience < 0 || patience > kGuestPatience)) patience = kGuestPatience;
+  return patience < 0 ? -1 : started_ns_ + patience;
+}
+// In the loop, where its caller lets it be; else here.
 Result<void> Running::await_start() {
   enter_loop();
   if (options_.background && pending_->event() >= 0) return {};
@@ -31,11 +42,17 @@ Result<void> Running::await_start() {
   return start_error_ ? Result<void>(*start_error_) : Result<void>();
 }
 void Running::finish_start() {
+  std::int64_t now = monotonic_ns(), return_ns = -1;
+  if (options_.background) return_ns = next_start_look_ns_ < 0 && pending_->event() < 0 ? now + kStartTime : now;
+  auto launched = pending_->finish(start_deadline_ns(), return_ns);
+  if (launched && !*launched) {
+    next_start_look_ns_ = monotonic_ns() + kStartLook;
+    return note_change();
+  }
   started_.forget();
-  auto launched = pending_->finish(options_.timeout_ns < 0 ? -1 : started_ns_ + options_.timeout_ns);
   pending_.reset();
   if (launched) {
-    auto adopted = adopt(std::move(*launched));
+    auto adopted = adopt(std::move(**launched));
     if (adopted) return;
     start_error_ = adopted.error();
     return close();
@@ -44,8 +61,8 @@ void Running::finish_start() {
 }
 // The time of a run is its start's, too.
 void Running::attend_start() {
-  bool over = options_.timeout_ns >= 0 && monotonic_ns() >= started_ns_ + options_.timeout_ns;
-  if (started_.take_ready() != 0 || over) finish_start();
+  std::int64_t due = due_ns();
+  if (started_.take_ready() != 0 || (due >= 0 && monotonic_ns() >= due)) finish_start();
 }
 // Without a process any more. What had no more time has a result, and no error.
 Result<void> Running::lose_start(const Error& error) {

@@ -106,7 +106,7 @@ void Running::take_notification() {
 }
 
 std::int64_t Running::due_ns() const {
-  if (pending_) return options_.timeout_ns < 0 ? -1 : started_ns_ + options_.timeout_ns;
+  if (pending_) return next_start_look_ns_ >= 0 ? next_start_look_ns_ : start_deadline_ns();
   std::int64_t due = next_limit_ns();
   std::int64_t supervisor = options_.supervisor && !deciding_ ? options_.supervisor->deadline_ns() : -1;
   std::int64_t service = service_ ? service_->due_ns() : -1;

@@ -95,6 +95,67 @@ served("a command that is stopped before it begins is given up", { cgroup = true
   equal(select(3, exec "web true"), 0)
 end)
 
+-- Whatever joins this container is stopped: the set-up of a further command, or else the command. It leaves init alone.
+local stopping = { "sh", "-c", "while :; do kill -STOP -1 2>/dev/null; done" }
+local faults = { { "EIO", calls = { "mkdir", "mkdirat" } } }
+
+test("the others go on while a further command is stopped before it begins", function()
+  for _, spec in ipairs { {}, { user_namespace = false }, { faults = faults }, { user_namespace = false, faults = faults } } do
+    loop.run(function()
+      local hostile, other = t.box(spec):start(stopping), t.box()
+      loop.defer(function() hostile:close() end)
+      local result
+      local task = loop.spawn(function() result = hostile:exec({ "sleep", "60" }, { timeout = "1s" }) end)
+      local runs = 0
+      while not result do
+        equal(other:capture({ "true" }).status, 0)
+        runs = runs + 1
+      end
+      task:wait()
+      equal(result.reason, "timeout") equal(result.status, 137)
+      assert(runs >= 3, runs .. " runs meanwhile")
+    end)
+  end
+end)
+
+test("the others go on while a client's command is stopped before it begins", function()
+  for _, option in ipairs { "", "-t " } do
+    loop.run(function()
+      local hostile, other = t.box({ name = "web", user_namespace = false, faults = faults }):start(stopping), t.box()
+      loop.defer(function() hostile:close() end)
+      local over = false
+      local client = begin(("</dev/null exec '%s' exec %sweb sleep 60"):format(t.ccsand, option))
+      local task = loop.spawn(function() client() over = true end)
+      for _ = 1, 5 do equal(other:capture({ "true" }).status, 0) end
+      equal(over, false, "it was not waited for")
+      os.execute(("kill -KILL $(pgrep -f '^%s exec %sweb')"):format(t.ccsand, option))
+      task:wait()
+      for _ = 1, 3 do equal(other:capture({ "true" }).status, 0) end
+    end)
+  end
+end)
+
+test("what is frozen while it begins goes on when it is thawed, or runs out of time", function()
+  loop.run(function()
+    local running = t.box({ cgroup = true }):start { "sleep", "60" }
+    loop.defer(function() running:close() end)
+    for _ = 1, 5 do
+      local first = loop.spawn(function() return running:exec { "echo", "on" } end)
+      local second = loop.spawn(function() return running:exec({ "sleep", "60" }, { timeout = "0.2s" }) end)
+      loop.sleep(0) -- they have begun
+      running:freeze()
+      equal(second:wait().reason, "timeout")
+      running:thaw()
+      equal(first:wait().stdout, "on\n")
+    end
+    local last = loop.spawn(function() return running:exec { "sleep", "60" } end)
+    loop.sleep(0)
+    running:freeze()
+    equal(running:close().status, 137)
+    equal(last:wait().status, 137)
+  end)
+end)
+
 served("many at the same time, while the container goes on", {}, function()
   local clients = {}
   for i = 1, 20 do clients[i] = begin(("echo %d | '%s' exec web -- sh -c 'read x; echo got $x; exit $x'"):format(i, t.ccsand)) end

@@ -46,6 +46,36 @@ both("a run is what a capture is", function()
   pool:close()
 end)
 
+-- Whose memory is shared by what waits, or starts beside it, could not leave a time namespace again.
+test("clocks of its own, beside containers that wait and others that start", function()
+  local sys = require "ccsand.sys"
+  if not pcall(sys.open, "/proc/self/ns/time") then t.skip "no time namespaces" end
+  local uptime = { "cut", "-d.", "-f1", "/proc/uptime" }
+  local here = tonumber(t.box():capture(uptime).stdout)
+  local moved = t.box { time_offsets = { boottime = 1000000 } }
+  local pool, moved_pool = t.box():pool { size = 2 }, moved:pool { size = 2 }
+  local function is_moved(result) assert(tonumber(result.stdout) >= here + 1000000, result.stderr) end
+  local function is_here(result) assert(tonumber(result.stdout) < here + 1000, result.stderr) end
+  for _ = 1, 3 do
+    is_here(pool:run(uptime)) is_moved(moved:capture(uptime)) is_moved(moved_pool:run(uptime))
+    local child = sys.clone({ time_offsets = { boottime = 1000000 } }, function()
+      return tonumber(t.read("/proc/uptime"):match "^%d+") >= here + 1000000
+    end)
+    equal(child:wait().status, 0)
+  end
+  loop.run(function()
+    local tasks = {}
+    for i = 1, 12 do
+      tasks[i] = loop.spawn(function()
+        if i % 2 == 0 then is_moved(moved:capture(uptime)) else is_here(t.box():capture(uptime)) end
+      end)
+    end
+    for _, task in ipairs(tasks) do task:wait() end
+  end)
+  pool:close() moved_pool:close()
+  is_here(t.box():capture(uptime))
+end)
+
 test("filters, handlers and faults are each run's own", function()
   local pool = t.box({ seccomp = { deny = { "mkdir", "mkdirat" } } }):pool { size = 2 }
   for _ = 1, 3 do match(pool:run({ "mkdir", "/tmp/x" }).stderr, "not permitted") end

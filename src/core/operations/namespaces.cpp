@@ -38,11 +38,18 @@ Result<void> write_once(const char* path, std::string_view text) {
   CCSAND_TRY(sys::write(file.get(), text.data(), text.size(), path));
   return {};
 }
-void append_offset(std::string& text, std::string_view clock, std::int64_t nanoseconds) {
-  std::int64_t seconds = nanoseconds / 1'000'000'000;
-  std::int64_t rest = nanoseconds % 1'000'000'000;
-  if (rest < 0) rest += 1'000'000'000, --seconds;
-  text.append(clock).append(" ").append(std::to_string(seconds)).append(" ").append(std::to_string(rest)).append("\n");
+using Offsets = FixedText<128>;
+Offsets offsets_of(const EnterTimeNamespace& op, std::string_view end) {
+  Offsets text;
+  auto append = [&text, end](std::string_view clock, std::int64_t nanoseconds) {
+    std::int64_t seconds = nanoseconds / 1'000'000'000;
+    std::int64_t rest = nanoseconds % 1'000'000'000;
+    if (rest < 0) rest += 1'000'000'000, --seconds;
+    text.append(clock).append(" ").append_number(seconds).append(" ").append_number(rest).append(end);
+  };
+  append("monotonic", op.monotonic_ns);
+  append("boottime", op.boottime_ns);
+  return text;
 }
 }  // namespace
 
@@ -71,22 +78,21 @@ Result<void> apply(const JoinForChild& op, Context& context) {
   FixedText<64> path("/proc/self/ns/");
   path.append(word);
   Fd own = CCSAND_TRY(sys::open(path.c_str(), O_RDONLY));
-  CCSAND_TRY(sys::setns(op.slot != kNoSlot ? context.fd(op.slot) : op.fd, op.kind, word));
+  auto joined = sys::setns(op.slot != kNoSlot ? context.fd(op.slot) : op.fd, op.kind, word);
+  if (!joined && joined.error().code == EUSERS) {  // time: not where the memory is shared
+    Error error = joined.error();
+    error.hint = "while other containers are being started or wait in pools, a time namespace is joined without a new user namespace only";
+    return error;
+  }
+  CCSAND_TRY(joined);
   context.home_namespaces.emplace_back(op.kind, own.release());
   return {};
 }
-Result<void> apply(const PrepareTimeNamespace& op, Context& context) {
-  if (op.restore) {
-    context.time_prepared = false;
-    Fd own = CCSAND_TRY(sys::open("/proc/self/ns/time", O_RDONLY));
-    return sys::setns(own.get(), CLONE_NEWTIME, "this process's own time namespace");
-  }
-  CCSAND_TRY(sys::unshare(CLONE_NEWTIME));
-  context.time_prepared = true;
-  std::string text;
-  append_offset(text, "monotonic", op.monotonic_ns);
-  append_offset(text, "boottime", op.boottime_ns);
-  return write_once("/proc/self/timens_offsets", text);
+Result<void> apply(const EnterTimeNamespace& op, Context&) {
+  CCSAND_TRY(sys::unshare(CLONE_NEWTIME));  // of its children
+  CCSAND_TRY(write_once("/proc/self/timens_offsets", offsets_of(op, "\n").view()));
+  Fd made = CCSAND_TRY(sys::open("/proc/self/ns/time_for_children", O_RDONLY));
+  return sys::setns(made.get(), CLONE_NEWTIME, "time");
 }
 Result<void> apply(const WriteIdMap& op, Context& context) {
   FixedText<4096> text;  // the kernel takes one page
@@ -136,14 +142,9 @@ std::string describe(const JoinForChild& op) {
   if (op.restore) return "setns back to this process's own " + word + " namespace";
   return "setns " + word + " of " + (op.slot != kNoSlot ? slot_name(op.slot) : source({}, op.fd)) + " for the next child";
 }
-std::string describe(const PrepareTimeNamespace& op) {
-  if (op.restore) return "setns back to this process's own time namespace";
-  std::string text;
-  append_offset(text, "monotonic", op.monotonic_ns);
-  append_offset(text, "boottime", op.boottime_ns);
-  for (char& c : text)
-    if (c == '\n') c = ' ';
-  return "unshare time for the next child: " + text.substr(0, text.size() - 1);
+std::string describe(const EnterTimeNamespace& op) {
+  std::string text(offsets_of(op, " ").view());
+  return "unshare time and enter it: " + text.substr(0, text.size() - 1);
 }
 std::string describe(const WriteIdMap& op) {
   std::string line = op.groups ? "write gid_map" : "write uid_map";

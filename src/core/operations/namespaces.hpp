@@ -41,11 +41,11 @@ struct JoinForChild {
   int fd = -1;          // or a descriptor: a namespace or a pidfd
   bool restore = false;
 };
-// The time namespace of the next child: unshare(2) and its offsets (Linux 5.6);
-// undone with `restore`. Its own file says more: time_namespaces(7).
-struct PrepareTimeNamespace {
+// A new time namespace with these offsets, made and entered by the container's side (Linux 5.6): before its user changes, or
+// the file of the offsets is not its own. Its memory must be, which setns(2) asks for: the host, whose memory processes may
+// share that are being started or wait in pools, could not go back from one. time_namespaces(7)
+struct EnterTimeNamespace {
   std::int64_t monotonic_ns = 0, boottime_ns = 0;
-  bool restore = false;
 };
 struct IdRange {
   std::uint32_t inside = 0, outside = 0, count = 0;
@@ -77,7 +77,7 @@ Result<void> apply(const Clone& op, Context& context);
 Result<void> apply(const Unshare& op, Context& context);
 Result<void> apply(const JoinNamespace& op, Context& context);
 Result<void> apply(const JoinForChild& op, Context& context);
-Result<void> apply(const PrepareTimeNamespace& op, Context& context);
+Result<void> apply(const EnterTimeNamespace& op, Context& context);
 Result<void> apply(const WriteIdMap& op, Context& context);
 Result<void> apply(const OpenNamespace& op, Context& context);
 Result<void> apply(const OpenNamespacePath& op, Context& context);
@@ -90,7 +90,7 @@ std::string describe(const Clone& op);
 std::string describe(const Unshare& op);
 std::string describe(const JoinNamespace& op);
 std::string describe(const JoinForChild& op);
-std::string describe(const PrepareTimeNamespace& op);
+std::string describe(const EnterTimeNamespace& op);
 std::string describe(const WriteIdMap& op);
 std::string describe(const OpenNamespace& op);
 std::string describe(const OpenNamespacePath& op);
