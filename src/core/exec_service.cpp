@@ -26,6 +26,7 @@ constexpr std::int64_t kHangUpTime = 1'000'000'000;      // from SIGHUP to SIGKI
 constexpr std::int64_t kRestTime = 200'000'000;          // without descriptors, until it is tried again
 constexpr std::int64_t kNever = -1;
 
+Error container_ended() { return make_error(ESRCH, "exec", "", "the container has ended"); }
 void answer(int connection, const ExecAnswer& what, int fd = -1) {
   (void)sys::send_message(connection, write_answer(what), fd);  // who has gone is found by the next look
 }
@@ -60,7 +61,7 @@ std::unique_ptr<ExecService> ExecService::create(ContainerName name, Running& co
 ExecService::~ExecService() {
   for (auto& client : clients_) {
     tell_start(*client);
-    if (client->connection.open() && !client->started) answer(client->connection.get(), failed_answer(make_error(ESRCH, "exec", "", "the container has ended")));
+    if (client->connection.open() && !client->started) refuse(*client, container_ended());
     Running::discard(std::move(client->command));  // answers its client
   }
 }
@@ -191,8 +192,8 @@ void ExecService::refuse(Client& client, const Error& error) {
 // The start goes on in the loop, as the command does: here it is seen to be over.
 void ExecService::tell_start(Client& client) {
   if (!client.is_to_be_told()) return;
-  if (client.command->ended())
-    if (auto ended = client.command->wait(0); !ended) return refuse(client, ended.error());
+  if (auto ended = client.command->ended() ? client.command->wait(0) : true; !ended) return refuse(client, ended.error());
+  if (client.command->pid() == 0) return refuse(client, container_ended());  // before it was executed
   Fd terminal = client.command->take_lent_terminal();
   answer(client.connection.get(), {ExecAnswer::started, 0, {}, {}, 0}, terminal.get());
   client.started = true;
