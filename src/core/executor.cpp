@@ -206,9 +206,11 @@ void kill_child(int pidfd) {
 }
 
 Error child_error(const Launch& launch, int pidfd) {
+  std::uint32_t failed = load(launch.block->failed);
+  if (failed != 0) kill_child(pidfd);  // it is about to end; unless somebody stops it before
   auto ended = sys::waitid(P_PIDFD, pidfd, WEXITED);
-  if (std::uint32_t failed = load(launch.block->failed); failed != 0)
-    return step_error(launch, failed - 1, launch.block->error);
+  if (failed == 0) failed = load(launch.block->failed);
+  if (failed != 0) return step_error(launch, failed - 1, launch.block->error);
   if (launch.late)
     return make_error(ETIMEDOUT, "set-up", "of the command", "it was not executed in time (ETIMEDOUT)", "it was stopped, or waits for a file system, in the container");
   Error error = make_error(ECHILD, "set-up", "of the container", "its process ended before it could exec (ECHILD)");

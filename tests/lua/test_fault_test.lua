@@ -83,6 +83,35 @@ end)
 
 -- ---- hostile containers
 
+test("the other tests go on while a test's containers die", function()
+  -- A pid namespace ends when all in it have been waited for: here by a process that the other test tells to.
+  local text, status = run([[
+    local sys = require "ccsand.sys"
+    local running, holder
+    local left = loop.event()
+    test("takes its time to die", function(t)
+      running = t.start({ image = IMAGE }, { "sleep", "3600" })
+      local pid = running:pid()
+      holder = sys.clone({}, function(parent)
+        sys.setns("/proc/" .. pid .. "/ns/pid", "pid")
+        local inside = sys.clone({}, function(its_parent) its_parent:wait() end)
+        parent:wait()
+        inside:wait()
+      end)
+      t.eventually(function() return select(2, running:exec({ "ls", "/proc" }).stdout:gsub("%f[^%z\n]%d+\n", "")) == 3 end) -- with ls
+      t.defer(function() left:set() end)
+    end)
+    test("goes on", function(t)
+      left:wait()
+      t.eventually(function() return io.open(("/proc/%d/cmdline"):format(running:pid())):read "*a" == "" end) -- it was killed
+      t.is_false(running:ended())
+      holder:go()
+      t.equal(holder:wait().status, 0)
+    end) ]], "-j 2")
+  equal(status, 0, text)
+  equal(counts(text), "2 passed, 0 failed")
+end)
+
 -- The processes that have this in their environment, and the cgroups of a ccsand that has ended.
 local function left_of(mark, pid)
   local processes = t.host_lines(("grep -lzsxF 'MARK=%s' /proc/[0-9]*/environ"):format(mark))
