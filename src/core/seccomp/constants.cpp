@@ -2,7 +2,8 @@
 // them would be relocated at each start, as many as those of all the rest.
 //
 // C(NAME) takes the value from the headers. Written out are those that came after Linux
-// 6.1, with their version, and those for which libc has another value than the kernel.
+// 6.1, with their version, those for which libc has another value than the kernel, and those
+// of linux/ioprio.h, which is no C++ in Debian's 6.1.192 (a parameter is named `class`).
 #include "core/seccomp/constants.hpp"
 
 #include <asm/termbits.h>
@@ -16,7 +17,6 @@
 #include <linux/futex.h>
 #include <linux/if_tun.h>
 #include <linux/io_uring.h>
-#include <linux/ioprio.h>
 #include <linux/kcmp.h>
 #include <linux/kexec.h>
 #include <linux/keyctl.h>
@@ -200,7 +200,7 @@ constexpr KernelConstant kTable[] = {
     C(IN_CLOSE) C(IN_CLOSE_NOWRITE) C(IN_CLOSE_WRITE) C(IN_CREATE) C(IN_DELETE) C(IN_DELETE_SELF) C(IN_DONT_FOLLOW)
     C(IN_EXCL_UNLINK) C(IN_MASK_ADD) C(IN_MASK_CREATE) C(IN_MODIFY) C(IN_MOVE) C(IN_MOVED_FROM) C(IN_MOVED_TO)
     C(IN_MOVE_SELF) C(IN_NONBLOCK) C(IN_ONESHOT) C(IN_ONLYDIR) C(IN_OPEN)
-    C(IOPRIO_WHO_PGRP) C(IOPRIO_WHO_PROCESS) C(IOPRIO_WHO_USER)
+    {"IOPRIO_WHO_PGRP", 2}, {"IOPRIO_WHO_PROCESS", 1}, {"IOPRIO_WHO_USER", 3},
     C(IORING_ENTER_EXT_ARG) C(IORING_ENTER_GETEVENTS) C(IORING_ENTER_REGISTERED_RING) C(IORING_ENTER_SQ_WAIT)
     C(IORING_ENTER_SQ_WAKEUP) C(IORING_REGISTER_BUFFERS) C(IORING_REGISTER_BUFFERS2) C(IORING_REGISTER_BUFFERS_UPDATE)
     C(IORING_REGISTER_ENABLE_RINGS) C(IORING_REGISTER_EVENTFD) C(IORING_REGISTER_EVENTFD_ASYNC) C(IORING_REGISTER_FILES)
