@@ -81,19 +81,22 @@ Result<void> apply(const Redirect& op, Context& context) {
     for (int to = 0; to < 3; ++to) CCSAND_TRY(sys::dup3(context.fd(op.slot), to, 0));
     return {};
   }
-  // First out of the way of each other, then to their places.
-  int lifted[32], to[32];
-  std::size_t count = op.pairs.size() + op.slots.size();
+  // Those that are in another's place are out of its way first.
+  int from[32], to[32], lifted[32];
+  std::size_t count = op.pairs.size() + op.slots.size(), lifts = 0;
   if (count > 32) return make_error(E2BIG, "redirect", "", "more than 32 descriptors");
   for (std::size_t i = 0; i < count; ++i) {
     bool by_slot = i >= op.pairs.size();
     const auto& pair = by_slot ? op.slots[i - op.pairs.size()] : op.pairs[i];
-    lifted[i] = CCSAND_TRY(sys::dup_cloexec(by_slot ? context.fd(pair.first) : pair.first)).release();
+    from[i] = by_slot ? context.fd(pair.first) : pair.first;
     to[i] = pair.second;
   }
-  for (std::size_t i = 0; i < count; ++i) CCSAND_TRY(sys::dup3(lifted[i], to[i], 0));
+  auto is_place = [&](int fd) { return std::find(&to[0], &to[count], fd) != &to[count]; };
   for (std::size_t i = 0; i < count; ++i)
-    if (std::find(&to[0], &to[count], lifted[i]) == &to[count]) Fd closing(lifted[i]);
+    if (is_place(from[i])) from[i] = lifted[lifts++] = CCSAND_TRY(sys::dup_cloexec(from[i])).release();
+  for (std::size_t i = 0; i < count; ++i) CCSAND_TRY(sys::dup3(from[i], to[i], 0));
+  for (std::size_t i = 0; i < lifts; ++i)
+    if (!is_place(lifted[i])) Fd closing(lifted[i]);
   return {};
 }
 Result<void> apply(const CloseDescriptors& op, Context&) {
