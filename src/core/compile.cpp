@@ -260,13 +260,14 @@ void drop_rights(PlanBuilder& b) {
   if (spec.securebits != 0) b.plan.container(SetSecurebits{spec.securebits});
   if (!b.assembly.from_zygote || b.own_user) limit_capabilities(b);
   b.plan.container(SetIdentity{{}, {}, {}, true, spec.ambient != 0});
+  // As before: a change of ids may have set it (proc_sys_fs(5), suid_dumpable). Then only are its rights those that others have.
+  b.plan.container(SetDumpable{false});
   SetCapabilities sets;
   sets.effective = sets.permitted = spec.capabilities;
   sets.inheritable = spec.inheritable | spec.ambient;
   sets.ambient = spec.ambient;
   sets.only_for_root = true;
   b.plan.container(sets);
-  b.plan.container(SetDumpable{false});  // as before: a change of credentials may have set it. proc_sys_fs(5), suid_dumpable
   if (spec.no_new_privs) b.plan.container(SetNoNewPrivs{});
 }
 

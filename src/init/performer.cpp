@@ -82,10 +82,10 @@ void take_place() {
   if (request.user_namespace >= 0) then(SYS_setns, request.user_namespace, CLONE_NEWUSER);
   then(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1);
   if (request.ruleset >= 0) then(SYS_landlock_restrict_self, request.ruleset, 0);
-  set_capabilities(request.capabilities);
-  // Both were cleared by what went before; and ccsand may have died meanwhile: its end of
-  // the socket is closed then.
+  // From the exec on it can be looked into, by whoever has all of its rights: before they are the caller's it cannot any more.
   then(SYS_prctl, PR_SET_DUMPABLE, 0);
+  set_capabilities(request.capabilities);
+  // Was cleared by what went before; and ccsand may have died meanwhile: its end of the socket is closed then.
   then(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
 }
 
