@@ -67,8 +67,8 @@ TEST_CASE("the plan of a small container, word by word", "[plan]") {
  16  container  umask 0022
  17  container  capabilities bounding=chown,kill
  18  container  set user, group and groups as looked up
- 19  container  capabilities permitted=chown,kill effective=chown,kill inheritable=none ambient=none (of other users than root: the ambient ones)
- 20  container  prctl dumpable 0
+ 19  container  prctl dumpable 0
+ 20  container  capabilities permitted=chown,kill effective=chown,kill inheritable=none ambient=none (of other users than root: the ambient ones)
  21  container  no_new_privs
  22  container  prctl pdeathsig KILL
  23  container  close descriptors from 3 at exec
