@@ -491,7 +491,11 @@ test("who performs cannot be looked into, at any moment", function()
   local attack = [[
     ffi.cdef "int fork(void); int waitpid(int, int*, int); void _exit(int);"
     local child = ffi.C.fork()
-    if child == 0 then for i = 1, 2000 do local fd = ffi.C.open("/etc/passwd", 0) ffi.C.close(fd) end ffi.C._exit(0) end
+    if child == 0 then
+      local calls, till = 0, os.time() + 3
+      while calls < 4000 and os.time() < till do calls = calls + 1 ffi.C.close(ffi.C.open("/etc/passwd", 0)) end
+      ffi.C._exit(0)
+    end
     local buffer = ffi.new("char[8]")
     local here, there = ffi.new("uint64_t[2]", ffi.cast("uint64_t", ffi.cast("void *", buffer)), 8), ffi.new("uint64_t[2]", 1, 8)
     local seen, reached, rounds, last = 0, 0, 0, child
@@ -510,8 +514,9 @@ test("who performs cannot be looked into, at any moment", function()
       if rounds % 64 == 0 and ffi.C.waitpid(child, nil, 1) == child then break end
     end
     print((seen > 0 and "seen" or "not seen") .. ", reached " .. reached)]]
-  equal(ran(attack, { namespaces = { pid = "host" }, user_namespace = false, capabilities = "none", seccomp = "none", files = function() return true end }),
-    "seen, reached 0")
+  local found = ran(attack, { namespaces = { pid = "host" }, user_namespace = false, capabilities = "none", seccomp = "none", files = function() return true end })
+  if found == "not seen, reached 0" and t.host_lines("nproc")[1] == "1" then t.skip "on one CPU who performs is never seen at work" end
+  equal(found, "seen, reached 0")
 end)
 
 test("who performs can be killed by whom it performs for, and no more", function()
