@@ -514,7 +514,11 @@ test("who performs cannot be looked into, at any moment", function()
       if rounds % 64 == 0 and ffi.C.waitpid(child, nil, 1) == child then break end
     end
     print((seen > 0 and "seen" or "not seen") .. ", reached " .. reached)]]
-  local found = ran(attack, { namespaces = { pid = "host" }, user_namespace = false, capabilities = "none", seccomp = "none", files = function() return true end })
+  local found
+  for _ = 1, 3 do
+    found = ran(attack, { namespaces = { pid = "host" }, user_namespace = false, capabilities = "none", seccomp = "none", files = function() return true end })
+    if found ~= "not seen, reached 0" then break end -- that machine is busy with others
+  end
   if found == "not seen, reached 0" and t.host_lines("nproc")[1] == "1" then t.skip "on one CPU who performs is never seen at work" end
   equal(found, "seen, reached 0")
 end)
