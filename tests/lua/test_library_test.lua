@@ -139,6 +139,16 @@ test("outputs of a hostile size and shape are shown as soon as others", function
   assert(#text < 200000, #text)
 end)
 
+test("a failure of very many lines is in each report", function()
+  local text, status, folder = run([[
+    test("says much", function(t) for _ = 1, 100 do t.log(("x\n"):rep(150)) end t.equal(1, 2) end) ]], "--report json=r.json --report tap=r.tap --report junit=r.xml")
+  equal(status, 1, text)
+  equal(counts(text), "0 passed, 1 failed")
+  local xml = t.read(folder .. "/r.xml")
+  equal(select(2, xml:gsub("x\n", "")), 15000)
+  match(xml, "\nagain: [^\n]*</failure>\n")
+end)
+
 test("text for terminals and reports has no control characters", function()
   local clean = require("ccsand.test.text").clean
   equal(clean "a\tb\nü€😀", "a\tb\nü€😀")

@@ -21,7 +21,8 @@ end
 local function outcome(run, result)
   if result.status == "failed" then
     local first = result.problems[1] or { message = "failed", kind = "error" }
-    local lines = { unpack(result.details) }
+    local lines = {}
+    for i, line in ipairs(result.details) do lines[i] = line end -- more than unpack can take
     lines[#lines + 1] = "again: " .. text.command(result, run.options)
     return element(first.kind == "failure" and "failure" or "error", { { "message", first.message }, { "type", first.code or first.kind } }, table.concat(lines, "\n"))
   end
