@@ -169,7 +169,7 @@ Result<void> BackgroundLaunch::start() {
     child_side.argument = host.argument;
     state.op = clone_of(plan);
     state.next = host.clone_at + 1;
-    Cloning how{state.op, false, !waits && host.afterwards == nullptr, state.zygote != nullptr, true};
+    Cloning how{state.op, false, !waits && host.afterwards == nullptr, state.zygote != nullptr};
     auto follows = [&](std::size_t step) { return step < plan.steps().size() && plan.steps()[step].side == Side::host && host.other_before[step] == 0; };
     if (state.zygote != nullptr) {
       CCSAND_TRY(ask_for_birth(how));

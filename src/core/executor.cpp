@@ -156,6 +156,12 @@ bool kill_late(Launch& launch, int pidfd) {
 
 namespace {
 bool returns(const Launch& launch) { return launch.return_ns >= 0 && monotonic_ns() >= launch.return_ns; }
+// Whether the host waits no longer: it returns, or where it never does, the child's time is over. One that returns comes back until
+// a child that it has killed has ended, which may take its time, too.
+bool stops_waiting(Launch& launch, int pidfd) {
+  bool late = kill_late(launch, pidfd);
+  return launch.return_ns < 0 ? late : returns(launch);
+}
 
 enum class Awaited : std::uint8_t { done, failed, not_yet };
 // Until the child has finished its steps before `index`; failed, where it did or died.
@@ -177,9 +183,7 @@ Awaited await_child(Launch& launch, std::size_t index, int pidfd) {
       }
     }
     if (has_ended(pidfd)) return Awaited::failed;
-    bool late = kill_late(launch, pidfd);
-    if (launch.return_ns < 0 && late) return Awaited::failed;
-    if (returns(launch)) return Awaited::not_yet;  // its end, too, may take its time
+    if (stops_waiting(launch, pidfd)) return launch.return_ns < 0 ? Awaited::failed : Awaited::not_yet;
   }
 }
 
@@ -260,7 +264,7 @@ Result<sys::CloneRequest> prepare_clone(Launch& host, Launch& child_side, Contex
     sys::Pipe pipe = CCSAND_TRY(sys::pipe2(0));
     signal = {std::move(pipe.read), std::move(pipe.write)};
   }
-  bool lasts = child_side.hold_at < child_side.plan.steps().size() || child_side.afterwards != nullptr || (how.alone && how.op.copies_memory);
+  bool lasts = child_side.hold_at < child_side.plan.steps().size() || child_side.afterwards != nullptr || (how.tell && how.op.copies_memory);
   if (lasts && !how.by_zygote) {
     auto needed = needed_descriptors(child_side.plan, *host.context, signal);
     child_side.kept.insert(child_side.kept.end(), needed.begin(), needed.end());
@@ -327,8 +331,7 @@ bool await_exec(Launch& launch, const Clone& op, ExecSignal& signal, int pidfd, 
         let_exec_pass(listener, [&launch] { return load(launch.block->running) == 0; }, asked);
       else if (!returns(launch)) (void)sys::futex_wait(&launch.block->running, 1, listener < 0 && !comes_back ? time_left(launch) : kLook);
       if (load(launch.block->running) == 0) break;
-      bool late = kill_late(launch, pidfd);
-      if (comes_back ? returns(launch) : late) return !comes_back;
+      if (stops_waiting(launch, pidfd)) return !comes_back;
     }
     return true;
   }
@@ -338,8 +341,7 @@ bool await_exec(Launch& launch, const Clone& op, ExecSignal& signal, int pidfd, 
     if (comes_back) left = std::max<std::int64_t>(0, launch.return_ns - monotonic_ns());
     auto ready = sys::poll(&ends[0], 3, left < 0 ? -1 : static_cast<int>((left + 999'999) / 1'000'000));
     if (!ready || ends[0].revents != 0 || ends[1].revents != 0) return true;
-    if (bool late = *ready == 0 && kill_late(launch, pidfd); late && !comes_back) return true;
-    if (*ready == 0 && returns(launch)) return false;
+    if (*ready == 0 && stops_waiting(launch, pidfd)) return !comes_back;
     if (ends[2].revents != 0)
       let_exec_pass(listener, [&signal] { return signalled(signal); }, asked);
   }
@@ -441,7 +443,7 @@ Result<Launched> launch(const Plan& plan, const LaunchOptions& options) {
   Launched launched;
   launched.context.fds.assign(static_cast<std::size_t>(plan.slots()), -1);
   Launch state{plan, clone_at, options.trace, arena, &block, &launched.context, {}, {}, none, none};
-  if (options.patience_ns >= 0) state.deadline_ns = monotonic_ns() + options.patience_ns;
+  state.deadline_ns = options.deadline_ns;
   auto done = launch_child(state, launched);
   undo_own_changes(launched.context);
   return_arena(arena);

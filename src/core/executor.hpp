@@ -21,7 +21,7 @@ struct Launched {
 
 struct LaunchOptions {
   bool trace = false;
-  std::int64_t patience_ns = -1;  // where the command has not been executed by then, the error is_late(); -1 for no limit
+  std::int64_t deadline_ns = -1;  // CLOCK_MONOTONIC: where the command has not been executed by then, the error is_late(); -1 for no limit
 };
 
 // Whether this error says that a launch had no more time.

@@ -89,9 +89,8 @@ Result<std::size_t> run_host_steps(Launch& launch, std::size_t from, std::size_t
 struct Cloning {
   Clone op;
   bool suspend;            // the host, until the child has exec'd
-  bool tell = false;       // by the signal
+  bool tell = false;       // by the signal: nobody waits for it, and others' descriptors are closed where it has memory of its own
   bool by_zygote = false;  // which puts in what the child needs
-  bool alone = false;      // others' descriptors are closed in a child with memory of its own
 };
 Result<sys::Child> clone_child(Launch& host, Launch& child_side, Context& child_context, const Cloning& how, ExecSignal& signal);
 // The same in two, for a child that is cloned by another process of ours.

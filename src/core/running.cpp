@@ -34,7 +34,7 @@ Result<void> Running::begin() {
   started_ns_ = monotonic_ns();
   LaunchOptions launch_options;
   launch_options.trace = options_.trace;
-  if (std::int64_t deadline = start_deadline_ns(); deadline >= 0) launch_options.patience_ns = deadline - started_ns_;
+  launch_options.deadline_ns = start_deadline_ns();
   auto launched = launch(*plan_, launch_options);
   child_ends_.clear();
   if (!launched) return lose_start(launched.error());
