@@ -168,6 +168,12 @@ end
 function support.run_program(code, more, options)
   return ccsand.container(support.program(code, more)):capture(nil, options)
 end
+--- What it prints, without the last newline; an error where it does not end with 0.
+function support.program_output(code, more)
+  local result = support.run_program(code, more)
+  if result.status ~= 0 then error(("status %d (%s): %s%s"):format(result.status, result.reason, result.stdout, result.stderr), 2) end
+  return (result.stdout:gsub("\n$", ""))
+end
 
 --- Runs ccsand on the host on a recipe of this text; returns its output and status.
 function support.run_recipe(code, before, after)
